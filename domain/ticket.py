@@ -1,0 +1,315 @@
+"""A ticket: Available ⇄ Reserved → Sold, or Delisted.
+
+The append of ``TicketReserved`` is the moment that a ticket is taken. Whoever appends it at the
+revision on which the decision was made has it; everybody else decides again and is refused.
+"""
+
+from datetime import datetime
+from typing import TypeAlias, assert_never
+
+from msgspec import Struct
+
+from domain.decider import Decider, Refused
+from domain.money import Money
+
+# ── Commands ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class ListTicket(Struct, frozen=True):
+    seller: str
+    title: str
+    price: Money
+
+
+class EditTicket(Struct, frozen=True):
+    by: str
+    title: str
+    price: Money
+
+
+class DelistTicket(Struct, frozen=True):
+    by: str
+
+
+class ReserveTicket(Struct, frozen=True):
+    """``own_allowed``: the policy on sellers who buy their own ticket, in force when this was asked."""
+
+    order: str
+    buyer: str
+    expires_at: datetime
+    own_allowed: bool = False
+
+
+class ReleaseTicket(Struct, frozen=True):
+    """End *this order's* hold. Nobody else's is touched."""
+
+    order: str
+    reason: str
+
+
+class SellTicket(Struct, frozen=True):
+    order: str
+
+
+class ReturnTicket(Struct, frozen=True):
+    """Take back a ticket sold to this order, whose money was not kept."""
+
+    order: str
+
+
+Command: TypeAlias = (
+    ListTicket | EditTicket | DelistTicket | ReserveTicket | ReleaseTicket | SellTicket | ReturnTicket
+)
+
+# ── Events ────────────────────────────────────────────────────────────────────────────────────────
+# Their names and fields are the stored format: they may grow, their meaning may not change.
+
+
+class TicketListed(Struct, frozen=True, gc=False):
+    seller: str
+    title: str
+    price: Money
+
+
+class TicketEdited(Struct, frozen=True, gc=False):
+    title: str
+    price: Money
+
+
+class TicketReserved(Struct, frozen=True, gc=False):
+    order: str
+    buyer: str
+    price: Money
+    expires_at: datetime
+
+
+class TicketReleased(Struct, frozen=True, gc=False):
+    order: str
+    reason: str
+
+
+class TicketSold(Struct, frozen=True, gc=False):
+    order: str
+
+
+class TicketReturned(Struct, frozen=True, gc=False):
+    order: str
+
+
+class TicketDelisted(Struct, frozen=True, gc=False):
+    pass
+
+
+Event: TypeAlias = (
+    TicketListed
+    | TicketEdited
+    | TicketReserved
+    | TicketReleased
+    | TicketSold
+    | TicketReturned
+    | TicketDelisted
+)
+
+# ── States ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Listing(Struct, frozen=True, gc=False):
+    """What a seller offers.
+
+    version: the public counter of the classic surface (classic-http §8): 0 when listed, and one more
+    for each edit, hold and release. It is dense, which a stream revision is not.
+    """
+
+    seller: str
+    title: str
+    price: Money
+    version: int
+
+
+class Unlisted(Struct, frozen=True, gc=False):
+    pass
+
+
+class Available(Struct, frozen=True, gc=False):
+    listing: Listing
+
+
+class Reserved(Struct, frozen=True, gc=False):
+    listing: Listing
+    order: str
+    buyer: str
+    expires_at: datetime
+
+
+class Sold(Struct, frozen=True, gc=False):
+    listing: Listing
+    order: str
+    buyer: str
+
+
+class Delisted(Struct, frozen=True, gc=False):
+    listing: Listing
+
+
+State: TypeAlias = Unlisted | Available | Reserved | Sold | Delisted
+
+# ── Decide ────────────────────────────────────────────────────────────────────────────────────────
+
+UNKNOWN = Refused("ticket_unknown", "There is no such ticket")
+EXISTS = Refused("ticket_exists", "A different ticket was listed under this id")
+NOT_OWNER = Refused("not_owner", "Only the seller may do this")
+RESERVED = Refused("ticket_reserved", "Ticket is already reserved")
+LOCKED = Refused("ticket_locked", "Cannot edit a reserved ticket")
+WITHDRAWN = Refused("ticket_delisted", "The ticket is no longer for sale")
+OWN_TICKET = Refused("own_ticket", "You cannot buy your own ticket")
+NOT_HELD = Refused("ticket_not_held", "The ticket is not held for this order")
+BAD_TITLE = Refused("title_invalid", "Title is required")
+BAD_PRICE = Refused("price_invalid", "Price must be greater than 0")
+
+
+def decide(command: Command, state: State) -> tuple[Event, ...] | Refused:
+    if isinstance(command, ListTicket):
+        return _list(command, state)
+    if isinstance(state, Unlisted):
+        return UNKNOWN
+    match command:
+        case EditTicket():
+            return _edit(command, state)
+        case DelistTicket():
+            return _delist(command, state)
+        case ReserveTicket():
+            return _reserve(command, state)
+        case ReleaseTicket(order, reason):
+            held = isinstance(state, Reserved) and state.order == order
+            return (TicketReleased(order, reason),) if held else ()
+        case SellTicket(order):
+            return _sell(order, state)
+        case ReturnTicket(order):
+            sold = isinstance(state, Sold) and state.order == order
+            return (TicketReturned(order),) if sold else ()
+        case _:
+            assert_never(command)
+
+
+def _list(command: ListTicket, state: State) -> tuple[Event, ...] | Refused:
+    if not isinstance(state, Unlisted):
+        offered = (state.listing.seller, state.listing.title, state.listing.price)
+        return () if offered == (command.seller, command.title, command.price) else EXISTS
+    return _unfit(command.title, command.price) or (
+        TicketListed(command.seller, command.title, command.price),
+    )
+
+
+def _edit(command: EditTicket, state: Available | Reserved | Sold | Delisted) -> tuple[Event, ...] | Refused:
+    if command.by != state.listing.seller:
+        return NOT_OWNER
+    match state:
+        case Reserved() | Sold():
+            return LOCKED
+        case Delisted():
+            return WITHDRAWN
+        case Available(listing):
+            if (listing.title, listing.price) == (command.title, command.price):
+                return ()
+            return _unfit(command.title, command.price) or (TicketEdited(command.title, command.price),)
+        case _:
+            assert_never(state)
+
+
+def _delist(
+    command: DelistTicket, state: Available | Reserved | Sold | Delisted
+) -> tuple[Event, ...] | Refused:
+    if command.by != state.listing.seller:
+        return NOT_OWNER
+    match state:
+        case Available():
+            return (TicketDelisted(),)
+        case Delisted():
+            return ()
+        case Reserved() | Sold():
+            return LOCKED
+        case _:
+            assert_never(state)
+
+
+def _reserve(
+    command: ReserveTicket, state: Available | Reserved | Sold | Delisted
+) -> tuple[Event, ...] | Refused:
+    match state:
+        case Available(listing):
+            if command.buyer == listing.seller and not command.own_allowed:
+                return OWN_TICKET
+            return (TicketReserved(command.order, command.buyer, listing.price, command.expires_at),)
+        case Reserved() | Sold():
+            return () if state.order == command.order else RESERVED
+        case Delisted():
+            return WITHDRAWN
+        case _:
+            assert_never(state)
+
+
+def _sell(order: str, state: Available | Reserved | Sold | Delisted) -> tuple[Event, ...] | Refused:
+    match state:
+        case Reserved() if state.order == order:
+            return (TicketSold(order),)
+        case Sold() if state.order == order:
+            return ()
+        case _:
+            return NOT_HELD
+
+
+def _unfit(title: str, price: Money) -> Refused | None:
+    if not title.strip():
+        return BAD_TITLE
+    if price.amount <= 0:
+        return BAD_PRICE
+    return None
+
+
+# ── Evolve ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def evolve(state: State, event: Event) -> State:
+    if isinstance(event, TicketListed):
+        return Available(Listing(event.seller, event.title, event.price, version=0))
+    if isinstance(state, Unlisted):
+        raise ValueError(f"{type(event).__name__} in a ticket that was never listed")
+    listing = state.listing
+    match event:
+        case TicketEdited(title, price):
+            return Available(Listing(listing.seller, title, price, listing.version + 1))
+        case TicketReserved(order, buyer, _, expires_at):
+            return Reserved(_next(listing), order, buyer, expires_at)
+        case TicketReleased() | TicketReturned():
+            return Available(_next(listing))
+        case TicketSold(order):
+            if not isinstance(state, Reserved):
+                raise ValueError("TicketSold in a ticket that was not reserved")
+            return Sold(listing, order, state.buyer)
+        case TicketDelisted():
+            return Delisted(listing)
+        case _:
+            assert_never(event)
+
+
+def _next(listing: Listing) -> Listing:
+    return Listing(listing.seller, listing.title, listing.price, listing.version + 1)
+
+
+# ── The decider ───────────────────────────────────────────────────────────────────────────────────
+
+ticket: Decider[Command, State, Event] = Decider(
+    category="ticket",
+    initial=Unlisted(),
+    decide=decide,
+    evolve=evolve,
+    events=(
+        TicketListed,
+        TicketEdited,
+        TicketReserved,
+        TicketReleased,
+        TicketSold,
+        TicketReturned,
+        TicketDelisted,
+    ),
+)

@@ -1,0 +1,156 @@
+"""The outside, as the process manager sees it: a log, a payment provider, a clock, an agenda."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+
+from domain.decider import AnyProposed, AnyRecorded
+from domain.money import Money
+
+# ── The log ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class WrongRevision(Exception):
+    """The stream is not at the revision that the append expected. Decide again on what is there now."""
+
+
+class StoreUnavailable(Exception):
+    """The log did not take the call, and nothing was written."""
+
+
+class OutcomeUnknown(Exception):
+    """The log may or may not have taken the append. A repeat with the same event ids settles it."""
+
+
+class EventStore(Protocol):
+    """Three verbs. One stream an append; positions are opaque, comparable and strictly rising."""
+
+    async def read(self, stream: str, after: int = -1) -> Sequence[AnyRecorded]:
+        """The events of ``stream`` behind revision ``after``, in order; none if there is no such stream.
+
+        Raises StoreUnavailable.
+        """
+        ...
+
+    async def append(self, stream: str, events: Sequence[AnyProposed], expected: int) -> int:
+        """Append all of ``events`` or none, durably, and give the log position of the last one.
+
+        expected: the stream's revision, ``NO_STREAM`` (-1) for none yet. A repeat of an append that
+        already stands there (same ids at the same revisions) succeeds without writing.
+        Raises WrongRevision, StoreUnavailable, OutcomeUnknown.
+        """
+        ...
+
+    def follow(self, after: int = 0) -> AsyncIterator[Sequence[AnyRecorded]]:
+        """The whole log behind position ``after`` (0: from its start) in batches, then live, without end."""
+        ...
+
+
+# ── The payment provider ──────────────────────────────────────────────────────────────────────────
+
+
+class PaymentsUnavailable(Exception):
+    """The provider did not answer, or not clearly. What it did is unknown; repeat with the same key."""
+
+
+class Attempt(Struct, frozen=True):
+    """One attempt to take money, as the provider is told of it.
+
+    id: the payment's id. reference: the provider's own name for it, once it is known.
+    """
+
+    id: str
+    order: str
+    amount: Money
+    method: str
+    reference: str | None = None
+
+
+class NeedsAction(Struct, frozen=True):
+    reference: str
+    action: str
+
+
+class IsAuthorized(Struct, frozen=True):
+    reference: str
+
+
+class IsDeclined(Struct, frozen=True):
+    code: str
+    message: str
+
+
+class IsCaptured(Struct, frozen=True):
+    reference: str
+
+
+class IsVoided(Struct, frozen=True):
+    pass
+
+
+class IsRefunded(Struct, frozen=True):
+    reference: str
+
+
+Answer: TypeAlias = NeedsAction | IsAuthorized | IsDeclined | IsCaptured | IsVoided | IsRefunded
+"""What the provider says of an attempt *now*. The provider decides races; we record what it says."""
+
+
+class Payments(Protocol):
+    """A payment provider. Each call repeats safely under its key, and raises only PaymentsUnavailable.
+
+    Every call answers with what is true of the attempt afterwards, whatever was asked: voiding an
+    attempt that was captured meanwhile answers IsCaptured.
+    """
+
+    async def authorize(self, attempt: Attempt, key: str) -> Answer:
+        """Set the money aside without taking it."""
+        ...
+
+    async def look(self, attempt: Attempt) -> Answer:
+        """Ask what has become of it, changing nothing."""
+        ...
+
+    async def capture(self, attempt: Attempt, key: str) -> Answer:
+        """Take the money that was set aside."""
+        ...
+
+    async def void(self, attempt: Attempt, key: str) -> Answer:
+        """End the attempt: unless it was captured before, it can never take money once this has answered."""
+        ...
+
+    async def refund(self, attempt: Attempt, key: str) -> Answer:
+        """Give captured money back, whole."""
+        ...
+
+
+# ── Time, and what is due ─────────────────────────────────────────────────────────────────────────
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The deciding time, in UTC. Never goes back."""
+        ...
+
+
+class Due(Struct, frozen=True):
+    """A purchase to look at. ``ticket``: whose hold began it; ``at``: since when it wants a look."""
+
+    order: str
+    ticket: str
+    at: datetime
+    parked: bool = False
+
+
+class Agenda(Protocol):
+    """Which purchases want a look. Only a hint: the pump decides from the streams."""
+
+    def due(self, now: datetime, limit: int, after: Due | None = None) -> Sequence[Due]:
+        """At most ``limit`` purchases due by ``now``, in the order (at, order), those behind ``after``."""
+        ...
+
+    def next_due(self) -> datetime | None:
+        """When the next purchase falls due; None if none is open."""
+        ...

@@ -1,0 +1,43 @@
+"""The signing key of a data directory, made once when no key is set."""
+
+import contextlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+from deploy.reading import KEY_BYTES
+
+
+def kept_key(path: Path) -> bytes:
+    """The key in the file ``path``, which is made (mode 0600) when there is none.
+
+    Safe when several processes start at once: the file appears whole or not at all, and only once.
+    Raises OSError, and ValueError when the file holds no key.
+    """
+    try:
+        return _read(path)
+    except FileNotFoundError:
+        _make(path)
+        return _read(path)
+
+
+def _make(path: Path) -> None:
+    # A temporary file has mode 0600 from the start: there is no moment at which another may read it.
+    handle, mine = tempfile.mkstemp(prefix=path.name, dir=path.parent)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was first, and its key is the key
+            os.link(mine, path)
+    finally:
+        os.unlink(mine)
+
+
+def _read(path: Path) -> bytes:
+    key = path.read_bytes().strip()
+    if len(key) < KEY_BYTES:
+        raise ValueError(f"{path} holds no key; delete it to have one made (everybody is signed out then)")
+    return key

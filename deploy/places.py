@@ -1,0 +1,41 @@
+"""Where everything lies in the data directory."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+
+class Places(Struct, frozen=True):
+    """The files of one data directory. Only the log and the accounts cannot be made anew."""
+
+    root: Path
+
+    @property
+    def log(self) -> Path:
+        """The event log."""
+        return self.root / "log.sqlite"
+
+    @property
+    def accounts(self) -> Path:
+        """E-mail addresses and password hashes: the only personal data."""
+        return self.root / "accounts.sqlite"
+
+    @property
+    def cards(self) -> Path:
+        """The ledger of the card simulator: what it would say was taken and given back."""
+        return self.root / "cards.sqlite"
+
+    @property
+    def read_models(self) -> Path:
+        """Below it one directory for each process that serves; all of it may be deleted."""
+        return self.root / "read-models"
+
+    @property
+    def key(self) -> Path:
+        """The signing key that was made because none was set."""
+        return self.root / "jwt.key"
+
+    @property
+    def driver(self) -> Path:
+        """The lease on driving the process manager."""
+        return self.root / "process-manager.lease"

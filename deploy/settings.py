@@ -1,0 +1,197 @@
+"""Every setting of Admit One: its name, its default, what it means, and how its text is read.
+
+One frozen struct, read from the command line's options and from ``ADMITONE_<NAME>`` variables (an option
+wins), and checked before anything is started. Whoever adds a field here has added the option, the
+variable, the check at start and the line in the README's table.
+"""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+from msgspec import Struct
+from msgspec.structs import fields
+
+from deploy import reading
+from processmanager.marketplace import Policy
+
+PREFIX = "ADMITONE_"
+HIDDEN = "(set, not shown)"
+
+
+class BadSettings(Exception):
+    """A setting that is missing, unknown, weak or contradictory. Its text is the one line for the user."""
+
+
+class Setting(Struct, frozen=True):
+    """How one field is set.
+
+    read: turns the text of an option or variable into the value; raises ValueError saying what is wanted.
+    meaning: one line for ``--help`` and the README.
+    option: whether ``admitone serve`` has an option for it; the variable exists always.
+    secret: never printed.
+    """
+
+    read: Callable[[str], Any]
+    meaning: str
+    option: bool = True
+    secret: bool = False
+
+
+_POLICY = Policy()
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What a process of Admit One was told. Durations are timedeltas; in texts they are seconds."""
+
+    host: Annotated[str, Setting(reading.words, "address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Setting(reading.whole(0, 65535), "port to listen on; 0 takes any free one")] = 8000
+    data: Annotated[Path, Setting(reading.path, "directory that holds all data")] = Path("var")
+    store: Annotated[str, Setting(reading.store, "the event store: embedded")] = "embedded"
+    workers: Annotated[int, Setting(reading.whole(1, 64), "processes that serve requests")] = 1
+    demo: Annotated[bool, Setting(reading.yes_or_no, "give an empty store a few listings to try")] = True
+    hold: Annotated[timedelta, Setting(reading.seconds(1), "seconds that a reserved ticket is held")] = (
+        _POLICY.hold
+    )
+    grace: Annotated[
+        timedelta, Setting(reading.seconds(1), "seconds that a payment in flight may outlast its hold")
+    ] = _POLICY.grace
+    drain: Annotated[
+        timedelta, Setting(reading.seconds(0, 60), "seconds between SIGTERM and the end of accepting")
+    ] = timedelta(seconds=1)
+    jwt_key: Annotated[
+        tuple[bytes, ...],
+        Setting(
+            reading.keys,
+            "HS256 keys for sessions, each at least 32 bytes, comma-separated: the first signs, all verify; "
+            "unset: one is made and kept in the data directory",
+            option=False,
+            secret=True,
+        ),
+    ] = ()
+    session_cookie: Annotated[
+        str, Setting(reading.cookie_name, "name of the session cookie", option=False)
+    ] = "session"
+    secure_cookies: Annotated[
+        bool, Setting(reading.yes_or_no, "send the session cookie over https only", option=False)
+    ] = False
+    classic_sessions: Annotated[
+        bool,
+        Setting(
+            reading.yes_or_no,
+            "accept classic cookies of either name, with tokens that never expire",
+            option=False,
+        ),
+    ] = False
+    rate_limit: Annotated[
+        int | None, Setting(reading.rate, "requests a minute and address, or off", option=False)
+    ] = 100
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Setting(
+            reading.networks,
+            "addresses or networks whose X-Forwarded-For and -Proto are believed, comma-separated",
+            option=False,
+        ),
+    ] = ()
+    origins: Annotated[
+        tuple[str, ...],
+        Setting(reading.origins, "web origins besides our own that may call, comma-separated", option=False),
+    ] = ()
+    currency: Annotated[str, Setting(reading.currency, "currency of all prices (ISO 4217)", option=False)] = (
+        "usd"
+    )
+    own_tickets: Annotated[
+        bool, Setting(reading.yes_or_no, "let sellers buy their own tickets", option=False)
+    ] = _POLICY.own_tickets
+    retry_delays: Annotated[
+        tuple[timedelta, ...],
+        Setting(
+            reading.delays,
+            "seconds to wait before each retry of a failed step, comma-separated; then it is parked",
+            option=False,
+        ),
+    ] = tuple(timedelta(seconds=s) for s in (5, 10, 20, 40, 80))
+    log_level: Annotated[str, Setting(reading.level, "debug, info, warning or error")] = "info"
+
+    @classmethod
+    def load(cls, options: Mapping[str, str | None], environ: Mapping[str, str]) -> "Settings":
+        """The settings that ``options`` (by field name; None: not given) and ``environ`` amount to.
+
+        Raises BadSettings.
+        """
+        _refuse_unknown(environ)
+        values: dict[str, Any] = {}
+        for name, setting in SETTINGS.items():
+            text, told_by = options.get(name), option_name(name)
+            if text is None:
+                text, told_by = environ.get(variable(name)), variable(name)
+            if text is not None:
+                values[name] = _read(setting, text, told_by)
+        return _consistent(cls(**values))
+
+    def shown(self) -> dict[str, str]:
+        """Every setting as text that would set it again, without secrets."""
+        return dict(self._texts())
+
+    def _texts(self) -> Iterator[tuple[str, str]]:
+        for name, setting in SETTINGS.items():
+            value = getattr(self, name)
+            yield name, HIDDEN if setting.secret and value else reading.text_of(value)
+
+    def __repr__(self) -> str:
+        return "Settings(" + ", ".join(f"{name}={text}" for name, text in self._texts()) + ")"
+
+
+def variable(name: str) -> str:
+    """The environment variable of the setting ``name``."""
+    return PREFIX + name.upper()
+
+
+def option_name(name: str) -> str:
+    """The command line option of the setting ``name``."""
+    return "--" + name.replace("_", "-")
+
+
+def defaults() -> dict[str, str]:
+    """The default of every setting, as text."""
+    return {field.name: reading.text_of(field.default) for field in fields(Settings)}
+
+
+def _declared() -> dict[str, Setting]:
+    hints = get_type_hints(Settings, include_extras=True)
+    return {field.name: hints[field.name].__metadata__[0] for field in fields(Settings)}
+
+
+SETTINGS: dict[str, Setting] = _declared()
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = [variable(name) for name in SETTINGS]
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise BadSettings(f"there is no setting {name}{hint}")
+
+
+def _read(setting: Setting, text: str, told_by: str) -> Any:
+    try:
+        return setting.read(text.strip())
+    except reading.NotServed as wrong:
+        raise BadSettings(f"{told_by}: {wrong}") from None
+    except ValueError as wrong:
+        shown = "" if setting.secret else f", not '{text}'"
+        raise BadSettings(f"{told_by} must be {wrong}{shown}") from None
+
+
+def _consistent(settings: Settings) -> Settings:
+    """``settings``, unless two of them contradict each other."""
+    if settings.session_cookie.startswith(("__Host-", "__Secure-")) and not settings.secure_cookies:
+        raise BadSettings(
+            f"{variable('session_cookie')} {settings.session_cookie} is for https only: "
+            f"set {variable('secure_cookies')}=1 or choose another name"
+        )
+    return settings

@@ -1,0 +1,66 @@
+"""Leases between processes on one machine: a lock on a file, which a dead holder loses.
+
+The kernel drops a ``flock`` when its holder ends, however it ends. So there is no heartbeat, no clock
+and no time-out in it, and a stopped process (SIGSTOP) keeps what it holds.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+
+class Lease:
+    """A right that one process at a time has. Not for sharing between threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle: int | None = None
+
+    @property
+    def held(self) -> bool:
+        return self._handle is not None
+
+    def try_take(self) -> bool:
+        """Take the lease if nobody has it; True if it is ours now. Never waits. Raises OSError."""
+        if self._handle is not None:
+            return True
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return False
+        except BaseException:
+            os.close(handle)
+            raise
+        self._handle = handle
+        return True
+
+    def release(self) -> None:
+        """Give it back; nothing happens if it is not ours."""
+        if self._handle is not None:
+            # Closing drops the lock. The file stays: deleting it would let two processes hold "it".
+            os.close(self._handle)
+            self._handle = None
+
+
+class Slot(Lease):
+    """A numbered directory that belongs to one process while it lives."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path / "lease")
+        self.path = path
+
+
+def claim_slot(directory: Path) -> Slot:
+    """The lowest numbered directory below ``directory`` that no living process has.
+
+    So a restarted process finds the read models of the one that it replaces. Raises OSError.
+    """
+    number = 0
+    while True:
+        slot = Slot(directory / str(number))
+        if slot.try_take():
+            return slot
+        number += 1

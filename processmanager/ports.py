@@ -136,11 +136,16 @@ class Clock(Protocol):
 
 
 class Due(Struct, frozen=True):
-    """A purchase to look at. ``ticket``: whose hold began it; ``at``: since when it wants a look."""
+    """A purchase to look at. ``ticket``: whose hold began it; ``at``: since when it wants a look.
+
+    money: an attempt to pay is open, so looking after it may have to wait for the provider.
+    parked: it was set aside, and is due only because its deadline has come.
+    """
 
     order: str
     ticket: str
     at: datetime
+    money: bool = False
     parked: bool = False
 
 

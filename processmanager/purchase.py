@@ -1,0 +1,242 @@
+"""A purchase, and what happens next in it: a function of state, never of the event that came in.
+
+A purchase is one order with its ticket and its latest payment. ``next_step`` looks at the three and
+says the one thing to do. A signal, a timer, a restart and an operator's button all ask it the same
+question, so a crash between doing and recording costs a repetition and never a loss.
+"""
+
+from datetime import datetime
+from typing import Any, Literal, TypeAlias, assert_never
+
+from msgspec import Struct
+
+from domain import order, payment, ticket
+from domain.decider import Decider
+from processmanager.ports import Attempt
+
+# ── What is known ─────────────────────────────────────────────────────────────────────────────────
+
+
+class Purchase(Struct, frozen=True):
+    """``payment_id``: the attempt that counts, if there is one. ``position``: the latest position seen."""
+
+    order_id: str
+    ticket_id: str | None
+    payment_id: str | None
+    order: order.State
+    ticket: ticket.State
+    payment: payment.State
+    position: int = 0
+
+
+# ── What can be next ──────────────────────────────────────────────────────────────────────────────
+
+
+class Tell(Struct, frozen=True):
+    """Give an aggregate a command."""
+
+    decider: Decider[Any, Any, Any]
+    key: str
+    command: Any
+
+    @property
+    def name(self) -> str:
+        return type(self.command).__name__
+
+
+Verb: TypeAlias = Literal["authorize", "look", "capture", "void", "refund"]
+
+
+class Ask(Struct, frozen=True):
+    """Ask the payment provider, and record what it says. ``reason``: why, if money is given back."""
+
+    verb: Verb
+    attempt: Attempt
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.verb
+
+    @property
+    def key(self) -> str:
+        """The provider's idempotency key: one for each step of each attempt, the same at each repeat."""
+        return f"{self.attempt.id}:{self.verb}"
+
+
+class Wait(Struct, frozen=True):
+    """Nothing to do: until a time, or for good."""
+
+    until: datetime | None = None
+
+
+Step: TypeAlias = Tell | Ask | Wait
+
+# ── What is next ──────────────────────────────────────────────────────────────────────────────────
+
+NOT_SOLD = "the ticket can no longer be sold to this order"
+
+
+def next_step(purchase: Purchase, now: datetime) -> Step:
+    """The one thing that this purchase needs now."""
+    match purchase.order:
+        case order.Unplaced():
+            return _place_what_was_reserved(purchase)
+        case order.AwaitingPayment(terms):
+            if now >= terms.expires_at:
+                return _tell_order(purchase, order.ExpireOrder(now))
+            return Wait(terms.expires_at)
+        case order.Paying():
+            return _settle(purchase, purchase.order, now)
+        case order.Completed():
+            return _after_completion(purchase)
+        case order.Cancelled():
+            return _compensate(purchase, purchase.order)
+        case _:
+            assert_never(purchase.order)
+
+
+def _place_what_was_reserved(purchase: Purchase) -> Step:
+    """The process died between taking the ticket and placing the order: the hold says what to place."""
+    held, ticket_id = purchase.ticket, purchase.ticket_id
+    if ticket_id is None or not isinstance(held, ticket.Reserved) or held.order != purchase.order_id:
+        return Wait()
+    return _tell_order(purchase, order.PlaceOrder(terms_of(ticket_id, held)))
+
+
+def _settle(purchase: Purchase, paying: order.Paying, now: datetime) -> Step:
+    """An attempt to pay is in flight. Its outcome comes first, then the deadline, then the next push."""
+    attempt = purchase.payment
+    match attempt:
+        case payment.Declined(code=code):
+            return _tell_order(purchase, order.FailPayment(paying.payment, code))
+        case payment.Voided(reason=reason) | payment.Refunded(reason=reason):
+            return _tell_order(purchase, order.FailPayment(paying.payment, reason))
+        case payment.Refunding():
+            return _ask(purchase, "refund", attempt.reason)
+        case payment.Captured() | payment.Disputed() if _sold_to(purchase):
+            return _tell_order(purchase, order.CompleteOrder(paying.payment))
+        case payment.Captured():
+            if _held_by(purchase):
+                return _tell_ticket(purchase, ticket.SellTicket(purchase.order_id))
+            return _tell_payment(purchase, payment.RequestRefund(NOT_SOLD))
+        case payment.Disputed():
+            return Wait()
+    if now >= paying.deadline:
+        return _tell_order(purchase, order.ExpireOrder(now))
+    match attempt:
+        case payment.Unrequested():
+            request = payment.RequestPayment(purchase.order_id, paying.terms.price, paying.method)
+            return _tell_payment(purchase, request)
+        case payment.Requested():
+            return _ask(purchase, "authorize")
+        case payment.ActionRequired():
+            return _ask(purchase, "look")
+        case payment.Authorized():
+            return _sell_then_capture(purchase)
+        case _:
+            assert_never(attempt)
+
+
+def _sell_then_capture(purchase: Purchase) -> Step:
+    """The one place that decides "captured if and only if sold"."""
+    if _sold_to(purchase):
+        return _ask(purchase, "capture")
+    if _held_by(purchase):
+        return _tell_ticket(purchase, ticket.SellTicket(purchase.order_id))
+    return _ask(purchase, "void", NOT_SOLD)
+
+
+def _after_completion(purchase: Purchase) -> Step:
+    match purchase.payment:
+        case payment.Refunding(reason=reason):
+            return _ask(purchase, "refund", reason)
+        case payment.Refunded() if _sold_to(purchase):
+            return _tell_ticket(purchase, ticket.ReturnTicket(purchase.order_id))
+        case _:
+            return Wait()
+
+
+def _compensate(purchase: Purchase, cancelled: order.Cancelled) -> Step:
+    """The order is over: undo what may have been touched. The ticket first, which needs nobody outside."""
+    if _held_by(purchase):
+        return _tell_ticket(purchase, ticket.ReleaseTicket(purchase.order_id, cancelled.reason))
+    if _sold_to(purchase):
+        return _tell_ticket(purchase, ticket.ReturnTicket(purchase.order_id))
+    reason = f"order {cancelled.reason}"
+    match purchase.payment:
+        case payment.Requested() | payment.ActionRequired() | payment.Authorized():
+            return _ask(purchase, "void", reason)
+        case payment.Captured():
+            return _tell_payment(purchase, payment.RequestRefund(reason))
+        case payment.Refunding(reason=why):
+            return _ask(purchase, "refund", why)
+        case _:
+            return Wait()
+
+
+def needs_proof(step: Step, purchase: Purchase) -> bool:
+    """Whether a step must not be taken on a picture that may be old.
+
+    Nothing checks the revision of a call to the provider, so money is given back only on a current
+    picture; and a purchase that is over is left alone only when it is seen that nothing is left of it.
+    """
+    match step:
+        case Ask():
+            return step.verb in {"void", "refund"}
+        case Wait():
+            return isinstance(purchase.order, order.Cancelled)
+        case Tell():
+            return False
+
+
+# ── Words for it ──────────────────────────────────────────────────────────────────────────────────
+
+
+def terms_of(ticket_id: str, held: ticket.Reserved) -> order.Terms:
+    """The ticket as it was ordered, at the public version that the buyer saw."""
+    listing = held.listing
+    return order.Terms(
+        buyer=held.buyer,
+        ticket=ticket_id,
+        seller=listing.seller,
+        title=listing.title,
+        price=listing.price,
+        expires_at=held.expires_at,
+        ticket_version=listing.version - 1,
+    )
+
+
+def _held_by(purchase: Purchase) -> bool:
+    return isinstance(purchase.ticket, ticket.Reserved) and purchase.ticket.order == purchase.order_id
+
+
+def _sold_to(purchase: Purchase) -> bool:
+    return isinstance(purchase.ticket, ticket.Sold) and purchase.ticket.order == purchase.order_id
+
+
+def _tell_order(purchase: Purchase, command: order.Command) -> Tell:
+    return Tell(order.order, purchase.order_id, command)
+
+
+def _tell_ticket(purchase: Purchase, command: ticket.Command) -> Tell:
+    assert purchase.ticket_id is not None
+    return Tell(ticket.ticket, purchase.ticket_id, command)
+
+
+def _tell_payment(purchase: Purchase, command: payment.Command) -> Tell:
+    assert purchase.payment_id is not None
+    return Tell(payment.payment, purchase.payment_id, command)
+
+
+def _ask(purchase: Purchase, verb: Verb, reason: str = "") -> Ask:
+    attempt = purchase.payment
+    assert purchase.payment_id is not None
+    assert not isinstance(attempt, payment.Unrequested)
+    request = attempt.request
+    reference = getattr(attempt, "reference", None)
+    return Ask(
+        verb,
+        Attempt(purchase.payment_id, request.order, request.amount, request.method, reference),
+        reason,
+    )

@@ -1,0 +1,167 @@
+"""The watchdog: finds purchases that are due or were left lying, and pumps them.
+
+It knows from the log, through the agenda, which purchases want a look; it never holds a timer that
+could be lost. Whoever wakes it (a scheduler, an operator, its own impatience) only saves waiting.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from logging import getLogger
+
+from domain.order import AwaitingPayment, Paying
+from domain.parking import ParkPurchase, RetryPurchase, SkipPurchase, parking
+from processmanager.desk import Cause, Desk, TooManyConflicts
+from processmanager.patience import Patience
+from processmanager.ports import Agenda, Clock, Due, OutcomeUnknown, StoreUnavailable
+from processmanager.pump import Pump, StepFailed
+from processmanager.purchase import Purchase
+
+log = getLogger("admitone.watchdog")
+
+ACTOR = "watchdog"
+PAGE = 200
+HANDS = 16
+"""How many purchases are pumped at once: few enough that a hundred thousand holds that end together
+leave requests their turn on the event loop."""
+MONEY_HANDS = 64
+"""How many more may wait for the payment provider at once. Those that find no hand free are looked at in
+the next round, so a provider that hangs delays nobody who does not need it."""
+ROUND = 2_000
+"""After so many the agenda is read from its head again, so nothing that fell due meanwhile is left behind."""
+SETTLING = timedelta(seconds=1)
+"""How long after a look the agenda is given to hear of it."""
+POLL = timedelta(seconds=15)
+"""How often an attempt that waits for somebody outside is looked at."""
+FAR = timedelta(days=1)
+"""A parked purchase is looked at once when its deadline comes, and then left to its operator."""
+
+
+class Watchdog:
+    def __init__(self, agenda: Agenda, pump: Pump, desk: Desk, clock: Clock, patience: Patience) -> None:
+        self._agenda = agenda
+        self._pump = pump
+        self._desk = desk
+        self._clock = clock
+        self._patience = patience
+        self._woken = asyncio.Event()
+        self._in_hand: set[str] = set()
+        self._hands = asyncio.Semaphore(HANDS)
+        self._money_hands = asyncio.Semaphore(MONEY_HANDS)
+        self._store_is_away = False
+
+    def wake(self) -> None:
+        """Look at the agenda now instead of within a second."""
+        self._woken.set()
+
+    async def run(self, *, first_look_ahead: timedelta = timedelta(seconds=10)) -> None:
+        """Watch until cancelled.
+
+        first_look_ahead: whoever takes over looks a little ahead once, so that what a dead process
+        left in the middle is taken up at once; pumping early does nothing that is not due.
+        """
+        ahead = first_look_ahead
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._woken.clear()
+                more = await self._sweep(group, ahead)
+                ahead = timedelta(0)
+                if not more:
+                    await self._doze()
+
+    async def _doze(self) -> None:
+        """Until woken, or a second by the monotonic clock: a wall clock that jumps cannot stop the watch."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), timeout=1.0)
+
+    async def _sweep(self, group: asyncio.TaskGroup, ahead: timedelta) -> bool:
+        """Begin to look after what is due; True if there was more than one round takes."""
+        self._store_is_away = False
+        begun = 0
+        for due in self.due(ahead):
+            hands = self._money_hands if due.money else self._hands
+            if due.money and hands.locked():
+                continue
+            await hands.acquire()
+            if self._store_is_away or begun == ROUND:
+                hands.release()
+                return not self._store_is_away
+            begun += 1
+            self._in_hand.add(due.order)
+            group.create_task(self._attend_in_hand(due, hands))
+        return False
+
+    async def _attend_in_hand(self, due: Due, hands: asyncio.Semaphore) -> None:
+        try:
+            await self.attend(due)
+        except Exception:
+            log.exception("looking after order %s failed", due.order)
+        finally:
+            self._in_hand.discard(due.order)
+            hands.release()
+
+    def due(self, ahead: timedelta = timedelta(0)) -> Iterator[Due]:
+        """What wants a look now and is neither in hand nor to be left alone, longest due first."""
+        last: Due | None = None
+        while page := self._agenda.due(self._clock.now() + ahead, PAGE, last):
+            now = self._clock.now()
+            for item in page:
+                if item.order not in self._in_hand and not self._patience.left_alone(item.order, now):
+                    yield item
+            last = page[-1]
+
+    async def attend(self, due: Due) -> None:
+        """Pump one purchase; after a failure leave it alone for a while, and in the end park it."""
+        cause = Cause(correlation=due.order, causation=f"{ACTOR}:{due.order}", actor=ACTOR)
+        try:
+            purchase = await self._pump.pump(due.order, cause, ticket_id=due.ticket)
+        except StepFailed as failure:
+            await self._failed(due, failure.step, failure.error, cause)
+        except Exception as error:
+            await self._failed(due, "load", error, cause)
+        else:
+            now = self._clock.now()
+            self._patience.rest(due.order, _look_again(purchase, now), now)
+
+    async def _failed(self, due: Due, step: str, error: Exception, cause: Cause) -> None:
+        now = self._clock.now()
+        if isinstance(error, StoreUnavailable | OutcomeUnknown | TooManyConflicts):
+            # Not this purchase's fault, so not counted as its failure.
+            self._store_is_away |= not isinstance(error, TooManyConflicts)
+            self._patience.rest(due.order, now + SETTLING, now)
+            return
+        log.warning("order %s: %s failed: %s", due.order, step, error)
+        if due.parked:
+            self._patience.rest(due.order, now + FAR, now)
+        elif tries := self._patience.failed(due.order, now):
+            log.error("order %s is parked after %d tries: %s: %s", due.order, tries, step, error)
+            await self._desk.execute(
+                parking, due.order, ParkPurchase(step, f"{type(error).__name__}: {error}", tries), cause
+            )
+            self._patience.rest(due.order, now + SETTLING, now)
+
+
+def _look_again(purchase: Purchase, now: datetime) -> datetime:
+    """When a purchase that could not be moved further now is looked at next."""
+    match purchase.order:
+        case AwaitingPayment(terms):
+            return max(terms.expires_at, now)
+        case Paying():
+            return min(now + POLL, max(purchase.order.deadline, now + SETTLING))
+        case _:
+            return now + SETTLING
+
+
+async def retry_parked(desk: Desk, order_id: str, operator: str) -> None:
+    """An operator's word to try a parked purchase again. Nothing happens if it is not parked."""
+    await desk.execute(parking, order_id, RetryPurchase(operator), _by(operator, order_id, "retry"))
+
+
+async def skip_parked(desk: Desk, order_id: str, operator: str, reason: str) -> None:
+    """An operator's word to leave a parked purchase as it is. Raises Refused without a reason."""
+    await desk.execute(parking, order_id, SkipPurchase(operator, reason), _by(operator, order_id, "skip"))
+
+
+def _by(operator: str, order_id: str, what: str) -> Cause:
+    return Cause(correlation=order_id, causation=f"{what}:{order_id}", actor=operator)

@@ -4,7 +4,8 @@ A binary fraction cannot hold 19.99, so no float ever takes part: a price arrive
 decimal number, lives as cents, and leaves as the shortest decimal number again.
 """
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Context, Decimal, Inexact, InvalidOperation
 
 from msgspec import Struct
 
@@ -19,6 +20,12 @@ _DECIMALS = {
     ),
     **dict.fromkeys("bhd iqd jod kwd lyd omr tnd".split(), 3),
 }
+
+# ASCII digits only: Decimal by itself would also read "1_0", "１２" and "NaN".
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+
+# Decimal rounds without a word, unless it is told not to.
+_EXACT = Context(prec=28, traps=[Inexact, InvalidOperation])
 
 
 def decimals(currency: str) -> int:
@@ -44,20 +51,21 @@ class Money(Struct, frozen=True, gc=False):
     def parse(cls, text: str, currency: str) -> "Money":
         """Read a decimal number such as ``19.99``, ``20`` or ``1e1``.
 
-        Raises ValueError when it is no finite number, has more decimals than the currency, or is too large.
+        Space around it does not count. A sign is read: that no ticket costs -5 is for the ticket to say.
+        Raises ValueError when it is no such number, has more decimals than the currency, or is too large.
         """
+        if not _NUMBER.fullmatch(text.strip()):
+            raise ValueError("a price is a decimal number")
+        places = decimals(currency)
         try:
-            value = Decimal(text.strip())
-        except InvalidOperation:
-            raise ValueError("a price is a decimal number") from None
-        if not value.is_finite() or value.adjusted() > len(str(MAX_MINOR)):
-            raise ValueError("a price is a number of a sensible size")
-        minor = value.scaleb(decimals(currency))
-        if minor != minor.to_integral_value():
-            raise ValueError(f"a price in {currency} has at most {decimals(currency)} decimals")
+            minor = int(_EXACT.quantize(Decimal(text), Decimal(1).scaleb(-places)).scaleb(places))
+        except Inexact:
+            raise ValueError(f"a price in {currency} has at most {places} decimals") from None
+        except InvalidOperation:  # more digits than are reckoned with
+            raise ValueError("a price is a number of a sensible size") from None
         if abs(minor) > MAX_MINOR:
             raise ValueError("a price is a number of a sensible size")
-        return cls(int(minor), currency)
+        return cls(minor, currency)
 
     def __add__(self, other: "Money") -> "Money":
         self._same_currency(other)

@@ -241,7 +241,8 @@ def _reserve(
                 return OWN_TICKET
             return (TicketReserved(command.order, command.buyer, listing.price, command.expires_at),)
         case Reserved() | Sold():
-            return () if state.order == command.order else RESERVED
+            taken = (state.order, state.buyer) == (command.order, command.buyer)
+            return () if taken else RESERVED
         case Delisted():
             return WITHDRAWN
         case _:

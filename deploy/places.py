@@ -36,6 +36,11 @@ class Places(Struct, frozen=True):
         return self.root / "jwt.key"
 
     @property
+    def rates(self) -> Path:
+        """Where processes that serve the same port count requests together; of this hour only."""
+        return self.root / "rates.sqlite"
+
+    @property
     def driver(self) -> Path:
         """The lease on driving the process manager."""
         return self.root / "process-manager.lease"

@@ -257,7 +257,8 @@ def _authorize(reference: str, state: Active) -> tuple[Event, ...] | Refused:
 
 def _decline(code: str, message: str, state: Active) -> tuple[Event, ...] | Refused:
     match state:
-        case Requested() | ActionRequired():
+        # Also after the money was set aside: a bank can refuse the capture.
+        case Requested() | ActionRequired() | Authorized():
             return (PaymentDeclined(code, message),)
         case Declined():
             return ()

@@ -1,0 +1,165 @@
+"""The log's file: made, recognised, and checked before anything is served from it.
+
+A full check of a million events takes longer than a start may take, so this looks where damage shows
+cheaply: what the file says it is, the table's shape, its first and last events, and the mark beside it.
+Each later read checks what it reads.
+"""
+
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from time import monotonic, sleep
+
+from gateways.embedded_mark import HeadMark
+from gateways.embedded_recorder import CREATE, TABLE, intact
+from processmanager.ports import StoreUnavailable
+
+APPLICATION_ID = 0x41644F6E  # "AdOn", in the file's header
+FORMAT = 1
+"""The version of the table. A file with a greater one was made by a newer Admit One."""
+
+LOCK_WAIT = 3.0
+"""Seconds to wait for another process that is writing."""
+
+CHECKED_AT_START = 1_000
+"""How many of the last events are read and checked at the start: a few milliseconds."""
+
+_NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs")
+_COLUMNS = "rowid originator_id originator_version topic state event_id metadata checksum".split()
+_LAST = f"""SELECT rowid, originator_id, originator_version, topic, state, event_id, metadata, checksum
+    FROM {TABLE} ORDER BY rowid DESC LIMIT {CHECKED_AT_START}"""  # noqa: S608 - constants only
+
+
+class StoreDamaged(StoreUnavailable):
+    """The log's file is damaged, is no log, or was made by a newer version. Says which in one line."""
+
+
+def primary(error: sqlite3.Error) -> int:
+    """SQLite's primary result code, without the detail that its extended codes add."""
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
+
+
+def explain(error: sqlite3.Error, path: Path) -> StoreUnavailable:
+    """What SQLite reports, as the port's error."""
+    code = primary(error)
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StoreDamaged(f"{path} is damaged or is no log: {error}")
+    if code == sqlite3.SQLITE_FULL:
+        return StoreUnavailable(f"the disk is full: {path} cannot grow")
+    if code == sqlite3.SQLITE_BUSY:
+        return StoreUnavailable(f"another process has held {path} locked for {LOCK_WAIT:.0f} s")
+    return StoreUnavailable(f"{path}: {error}")
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection that never waits for a lock. Every commit on it is on the disk when it returns."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA cache_size=-65536")
+    # Checkpoints are made between commits, not within one that somebody waits for.
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    return connection
+
+
+def begin(connection: sqlite3.Connection) -> None:
+    """Take the write lock. Waits up to LOCK_WAIT seconds, so never call it on the event loop."""
+    give_up = monotonic() + LOCK_WAIT
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if primary(error) != sqlite3.SQLITE_BUSY or monotonic() > give_up:
+                raise
+            # SQLite's own waiting doubles its naps up to 100 ms; a commit takes about one.
+            sleep(0.0005)
+        else:
+            return
+
+
+def prepare(path: Path) -> None:
+    """Make the log if there is none, and check the one that there is. Blocks: not for the event loop.
+
+    Raises StoreDamaged, or StoreUnavailable when the place cannot be used.
+    """
+    _refuse_network(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"{path.parent} cannot be made: {error.strerror}") from None
+    marked = HeadMark.read(path)  # before the log is: others may write while we look
+    try:
+        with closing(connect(path)) as connection:
+            _recognise(connection, path)
+            head = _check_events(connection, path)
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
+    if head < marked:
+        raise StoreDamaged(
+            f"{path} ends at position {head}, but had reached {marked}: its end is lost, or it is an older "
+            f"copy (to go on without the rest, delete {HeadMark.of(path)})"
+        )
+
+
+def reopen(path: Path) -> sqlite3.Connection:
+    """Check the file again after a fault, and connect to it. Raises as ``prepare`` does."""
+    prepare(path)
+    return connect(path)
+
+
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Copy the write-ahead log into the file. If that fails the log is whole all the same."""
+    with suppress(sqlite3.Error):
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _recognise(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute(f"PRAGMA busy_timeout={int(LOCK_WAIT * 1000)}")
+    kind = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+    if not tables and not kind:
+        _make(connection)
+        return
+    if kind != APPLICATION_ID:
+        raise StoreDamaged(f"{path} is a SQLite file, but no log of Admit One")
+    if version > FORMAT:
+        raise StoreDamaged(
+            f"{path} was made by a newer version of Admit One (format {version}; this one reads {FORMAT})"
+        )
+    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({TABLE})")]
+    if columns != _COLUMNS:
+        raise StoreDamaged(f"{path} does not have the table of a log: its columns are {', '.join(columns)}")
+
+
+def _make(connection: sqlite3.Connection) -> None:
+    """Two processes may do this at the same time: each statement leaves alone what is there."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    begin(connection)
+    connection.execute(CREATE)
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={FORMAT}")
+    connection.execute("COMMIT")
+
+
+def _check_events(connection: sqlite3.Connection, path: Path) -> int:
+    """Check the last events, and give the position of the last one."""
+    rows = connection.execute(_LAST).fetchall()
+    for position, *row in rows:
+        if not intact(*row):
+            raise StoreDamaged(f"{path} is damaged: the event at position {position} was altered")
+    return int(rows[0][0]) if rows else 0
+
+
+def _refuse_network(path: Path) -> None:
+    """SQLite's locks do not hold across a network file system, so two hosts would both write."""
+    place = str(path.parent.resolve())
+    with suppress(OSError):
+        mounts = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+        points = {mount[4]: mount[mount.index("-") + 1] for mount in mounts}
+        under = max((point for point in points if _is_under(place, point)), key=len, default="/")
+        if points.get(under) in _NETWORK_FILE_SYSTEMS:
+            raise StoreUnavailable(f"{place} is on a network file system ({points[under]}): use a local disk")
+
+
+def _is_under(place: str, point: str) -> bool:
+    return point in ("/", place) or place.startswith(point + "/")

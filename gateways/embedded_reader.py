@@ -1,0 +1,110 @@
+"""Reading the log's file on the event loop: pages of a stream, pages of the whole log, its end.
+
+Every row is checked against its checksum and every page for gaps, so that a log that was altered or cut
+says so where it is read, whatever was looked at when it was opened.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zlib import crc32
+
+from msgspec import msgpack
+
+from domain.decider import AnyRecorded, Recorded, Unreadable
+from gateways.codec import NOTHING_KNOWN, Codec
+from gateways.embedded_file import StoreDamaged, connect, explain, primary
+from gateways.embedded_recorder import TABLE
+
+PAGE = 500
+"""The most events that are read before the event loop gets its turn: about two milliseconds."""
+
+_SELECT = f"""SELECT rowid, originator_id, originator_version, topic, state, event_id, metadata, checksum
+    FROM {TABLE}"""  # noqa: S608 - constants only
+_STREAM = f"""{_SELECT} WHERE originator_id=? AND originator_version>?
+    ORDER BY originator_version LIMIT {PAGE}"""
+_LOG = f"{_SELECT} WHERE rowid>? ORDER BY rowid LIMIT {PAGE}"
+_HEAD = f"SELECT max(rowid) FROM {TABLE}"  # noqa: S608 - constants only
+
+_BUSY_NAPS = (0.001, 0.005, 0.025, 0.1, 0.5)
+"""Seconds. A reader is kept waiting only while another process recovers or closes the file."""
+
+_uuid = msgpack.Decoder(UUID).decode  # several times as fast as UUID(bytes=...)
+
+
+class LogReader:
+    """A connection that only reads. Its statements are prepared once and kept by sqlite3."""
+
+    def __init__(self, path: Path, codec: Codec) -> None:
+        self._path = path
+        self._decode = codec.decode
+        self._connection = connect(path)
+        self._connection.execute("PRAGMA query_only=1")
+
+    def head(self) -> int:
+        """The last position in the log, 0 if it is empty. Raises StoreUnavailable."""
+        try:
+            return self._connection.execute(_HEAD).fetchone()[0] or 0
+        except sqlite3.Error as error:
+            raise explain(error, self._path) from error
+
+    async def stream(self, stream: str, after: int) -> Sequence[AnyRecorded]:
+        """At most PAGE events of ``stream`` behind revision ``after``. Raises StoreUnavailable."""
+        try:
+            rows = await self._rows(_STREAM, stream, after)
+        except UnicodeEncodeError:  # a lone surrogate: no stream can have such a name
+            return ()
+        if rows and rows[-1][2] - after != len(rows):
+            raise StoreDamaged(f"{self._path} is damaged: {stream} has a gap behind revision {after}")
+        return [self._recorded(row) for row in rows]
+
+    async def log(self, after: int) -> Sequence[AnyRecorded]:
+        """At most PAGE events of the whole log behind position ``after``. Raises StoreUnavailable."""
+        rows = await self._rows(_LOG, after)
+        if rows and rows[-1][0] - after != len(rows):
+            raise StoreDamaged(f"{self._path} is damaged: events are missing behind position {after}")
+        return [self._recorded(row) for row in rows]
+
+    def close(self) -> None:
+        self._connection.close()
+
+    async def _rows(self, sql: str, *values: Any) -> list[Any]:
+        for nap in (*_BUSY_NAPS, None):
+            try:
+                return self._fetch(sql, values)
+            except sqlite3.Error as error:
+                if primary(error) != sqlite3.SQLITE_BUSY or nap is None:
+                    raise explain(error, self._path) from error
+                await asyncio.sleep(nap)
+        raise AssertionError("the last try returns or raises")
+
+    def _fetch(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if "decode to UTF-8" not in str(error):
+                raise
+        # A flipped bit in a text. Read it anyhow: the checksum will tell which event it is.
+        self._connection.text_factory = lambda text: text.decode(errors="replace")
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        finally:
+            self._connection.text_factory = str
+
+    def _recorded(self, row: tuple[Any, ...]) -> AnyRecorded:
+        position, stream, revision, type_, data, id_, metadata, summed = row
+        try:  # ``checksum`` of the recorder, written out: this line runs for every event that is read
+            whole = (
+                crc32(b"".join((stream.encode(), type_.encode(), data, id_, metadata)), revision) == summed
+            )
+            known_id = crc32(content, revision) == summed, _uuid(b"\xc4\x10" + id_)
+        except (TypeError, AttributeError, ValueError, OverflowError):
+            whole, known_id = False, UUID(int=0)
+        if not whole:
+            event: Any = Unreadable(type_, data, "it was altered: its checksum does not match")
+            return Recorded(stream, revision, position, known_id, event, NOTHING_KNOWN)
+        event, known = self._decode(type_, data, metadata)
+        return Recorded(stream, revision, position, known_id, event, known)

@@ -1,0 +1,1 @@
+"""Time: the deciding clock, and being woken at deadlines."""

@@ -97,10 +97,8 @@ class LogReader:
     def _recorded(self, row: tuple[Any, ...]) -> AnyRecorded:
         position, stream, revision, type_, data, id_, metadata, summed = row
         try:  # ``checksum`` of the recorder, written out: this line runs for every event that is read
-            whole = (
-                crc32(b"".join((stream.encode(), type_.encode(), data, id_, metadata)), revision) == summed
-            )
-            known_id = crc32(content, revision) == summed, _uuid(b"\xc4\x10" + id_)
+            content = b"".join((stream.encode(), type_.encode(), data, id_, metadata))
+            whole, known_id = crc32(content, revision) == summed, _uuid(b"\xc4\x10" + id_)
         except (TypeError, AttributeError, ValueError, OverflowError):
             whole, known_id = False, UUID(int=0)
         if not whole:

@@ -9,14 +9,13 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
 
 from gateways.embedded_append import Append, insert
 from gateways.embedded_file import begin, checkpoint, connect, explain, primary, reopen
 from gateways.embedded_recorder import Row
+from gateways.embedded_thread import LoopThread
 from processmanager.ports import OutcomeUnknown, StoreUnavailable
 
 DEADLINE = 5.0
@@ -34,8 +33,6 @@ CHECKPOINT_AFTER = 1_000
 REOPEN_PAUSE = 1.0
 """Seconds between two attempts to open the file again after it has failed."""
 
-T = TypeVar("T")
-
 
 class GroupCommit:
     """The one writer of this process. Other processes may write to the same file between its batches."""
@@ -45,7 +42,7 @@ class GroupCommit:
         self._path = path
         self._committed = committed
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="log-commit")
+        self._thread = LoopThread("log-commit")
         self._connection: sqlite3.Connection | None = connect(path)
         self._waiting: deque[Append] = deque()
         self._batch: list[Append] = []
@@ -103,8 +100,8 @@ class GroupCommit:
         while self._waiting:
             self._waiting.popleft().fail(StoreUnavailable("the log is closed"))
         if self._task.done() and self._connection is not None:
-            await self._in_thread(self._connection.close)
-        self._thread.shutdown(wait=False)
+            await self._thread.call(self._connection.close)
+        self._thread.stop()
 
     # ── The writer's loop ─────────────────────────────────────────────────────────────────────────
 
@@ -154,7 +151,7 @@ class GroupCommit:
             if self._loop.time() - self._tried_at < REOPEN_PAUSE:
                 raise StoreUnavailable(self.fault)
             self._tried_at = self._loop.time()
-            self._connection = await self._in_thread(reopen, self._path)
+            self._connection = await self._thread.call(reopen, self._path)
         return self._connection
 
     async def _begin(self, connection: sqlite3.Connection) -> None:
@@ -163,11 +160,11 @@ class GroupCommit:
         except sqlite3.OperationalError as error:
             if primary(error) != sqlite3.SQLITE_BUSY:
                 raise
-            await self._in_thread(begin, connection)
+            await self._thread.call(begin, connection)
 
     async def _finish(self, connection: sqlite3.Connection, *, committing: bool) -> None:
         if committing:
-            await self._in_thread(connection.commit)
+            await self._thread.call(connection.commit)
         else:
             connection.rollback()
             await asyncio.sleep(0)  # a queue of refusals must not hold the loop
@@ -177,9 +174,9 @@ class GroupCommit:
         failure: Exception = explain(error, self._path) if isinstance(error, sqlite3.Error) else error
         self.fault, self._tried_at = str(failure), self._loop.time()
         if self._connection is not None:
-            keep = await self._in_thread(_roll_back, self._connection) and _harmless(error)
+            keep = await self._thread.call(_roll_back, self._connection) and _harmless(error)
             if not keep:
-                await self._in_thread(_close, self._connection)
+                await self._thread.call(_close, self._connection)
                 self._connection = None
         return failure
 
@@ -187,10 +184,7 @@ class GroupCommit:
         connection = self._connection
         if connection is not None and connection.total_changes - self._checkpointed >= CHECKPOINT_AFTER:
             self._checkpointed = connection.total_changes
-            await self._in_thread(checkpoint, connection)
-
-    async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
-        return await self._loop.run_in_executor(self._thread, work, *args)
+            await self._thread.call(checkpoint, connection)
 
 
 def _harmless(error: Exception) -> bool:

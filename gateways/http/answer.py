@@ -1,0 +1,47 @@
+"""An answer: status, body, headers, already encoded. It is an ASGI application, and a cheap one."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import msgspec
+
+# ASGI's own types, which are dictionaries; Litestar's spell each key out, and its additions not at all.
+Scope: TypeAlias = dict[str, Any]
+Message: TypeAlias = dict[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+Header: TypeAlias = tuple[bytes, bytes]
+
+_encode = msgspec.json.Encoder().encode
+_JSON: Header = (b"content-type", b"application/json")
+
+
+class Answer:
+    """What is sent back. ``headers`` come beside the content type and length, which follow from the body."""
+
+    __slots__ = ("body", "content_type", "headers", "status")
+
+    def __init__(
+        self, status: int, body: bytes, headers: list[Header], content_type: Header | None = _JSON
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.headers = headers
+        self.content_type = content_type
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = self.headers
+        if self.content_type is not None:
+            headers = [self.content_type, (b"content-length", b"%d" % len(self.body)), *headers]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
+
+def json(status: int, value: Any, *headers: Header) -> Answer:
+    return Answer(status, _encode(value), [*headers])
+
+
+def empty(*headers: Header) -> Answer:
+    """204: done, and there is nothing to show."""
+    return Answer(204, b"", [*headers], None)

@@ -1,0 +1,147 @@
+"""The edge: the one thin layer between the network and the routes.
+
+What holds for every request stands here and nowhere else: a path in one spelling, a request id, limits
+on rate, size and time, headers on every answer, and one line in the log.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+import structlog
+from structlog.contextvars import bind_contextvars
+
+from gateways.http.answer import Answer, App, Header, Message, Receive, Scope, Send
+from gateways.http.call import Call, too_long
+from gateways.http.errors import UNKNOWN, answer_to, problem, too_many, unavailable
+from gateways.http.options import HttpOptions
+from gateways.http.origins import Origins, Proxies
+from gateways.http.ratelimit import Limiter
+from gateways.http.routes import Route
+from gateways.http.session import SessionCookies
+
+HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
+
+_ALWAYS: tuple[Header, ...] = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+)
+_HTTPS_ONLY: Header = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
+_LAST: Header = (b"connection", b"close")
+
+
+class Edge:
+    """The ASGI application that a server runs.
+
+    draining: about to stop; connections are not kept. routes: what is served.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        options: HttpOptions,
+        sessions: SessionCookies,
+        routes: Sequence[Route],
+    ) -> None:
+        self.draining = False
+        self.routes = routes
+        self._app = app
+        self._sessions = sessions
+        self._words = frozenset(word for route in routes for word in route.path.split("/") if word)
+        self._limiter = Limiter(options.rate_limit, options.rate_file)
+        self._proxies = Proxies(options.trusted_proxies)
+        self._origins = Origins(options.origins)
+        self._https = options.secure_cookies
+        self._body_limit = options.body_limit
+        self._deadline = options.deadline
+        self._log = structlog.get_logger("admitone.http").bind()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def close(self) -> None:
+        self._limiter.close()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = perf_counter()
+        secure = self._https or self._proxies.secure(scope)
+        call = Call(scope, receive, self._sessions, self._body_limit, secure=secure)
+        path = scope["path"] = self._spelt(scope["path"])
+        bind_contextvars(request_id=call.request_id)
+        head, status = scope["method"] == "HEAD", 0
+
+        async def dressed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *self._headers(call)]
+            elif head:
+                message["body"] = b""
+            await send(message)
+
+        try:
+            refusal = self._refusal(call, path)
+            if refusal is not None:
+                await refusal(scope, receive, dressed)
+            else:
+                scope["call"] = call
+                async with asyncio.timeout(self._deadline):
+                    await self._app(scope, receive, dressed)
+        except Exception as error:
+            if status:
+                raise
+            late = isinstance(error, TimeoutError)
+            await (self._late(call) if late else answer_to(error))(scope, receive, dressed)
+        finally:
+            self._note(call, path, status, began)
+
+    def _refusal(self, call: Call, path: str) -> Answer | None:
+        """What is refused whatever the route."""
+        if path not in HEALTH:
+            wait = self._limiter.refuse(self._proxies.address(call.scope))
+            if wait is not None:
+                return too_many(wait)
+        length = call.headers.get(b"content-length")
+        if length is not None and not (
+            len(length) < 19 and length.isdigit() and int(length) <= self._body_limit
+        ):
+            return answer_to(too_long(self._body_limit))
+        return self._origins.refuse(call) or self._origins.preflight(call)
+
+    def _late(self, call: Call) -> Answer:
+        if call.reading:
+            return problem(408, "The request did not arrive in time", _LAST)
+        return unavailable(UNKNOWN)
+
+    def _headers(self, call: Call) -> list[Header]:
+        headers = [*_ALWAYS, (b"x-request-id", call.request_id.encode()), *self._origins.headers(call)]
+        if call.secure:
+            headers.append(_HTTPS_ONLY)
+        if self.draining:
+            headers.append(_LAST)
+        return headers
+
+    def _spelt(self, path: str) -> str:
+        """The path as routes know it: letter case and stray slashes do not matter, but ids are left alone."""
+        parts = [part for part in path.split("/") if part]
+        return "/" + "/".join(word if (word := part.lower()) in self._words else part for part in parts)
+
+    def _note(self, call: Call, path: str, status: int, began: float) -> None:
+        note: dict[str, Any] = {"method": call.scope["method"], "path": path, "status": status}
+        if call.known is not None:
+            note["user"] = call.known.user
+        say = self._log.debug if path in HEALTH else self._log.info
+        say("request", ms=round((perf_counter() - began) * 1000, 2), request_id=call.request_id, **note)

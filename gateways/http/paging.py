@@ -1,0 +1,48 @@
+"""Paging of lists, as an addition: who asks for nothing gets a bare array of at most 1,000."""
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from msgspec import Struct
+
+from gateways.http.answer import Header
+from gateways.http.call import Call
+from gateways.http.errors import Invalid, Problem
+from gateways.http.routes import Query
+
+MAX_LIMIT = 1000
+
+LIMIT = Query("limit", "How many at most", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT})
+AFTER = Query("after", "Where the page before ended, from its Link header", {"type": "string"})
+
+BAD_LIMIT = Problem(f"limit must be a whole number from 1 to {MAX_LIMIT}", "limit")
+BAD_AFTER = Problem("after must come from the Link header of the page before", "after")
+
+
+class Paging(Struct, frozen=True):
+    limit: int
+    after: str | None
+
+
+def page_of(query: Mapping[str, str]) -> Paging:
+    """The page that is asked for. Raises Invalid."""
+    limit = query.get("limit", str(MAX_LIMIT))
+    if not (limit.isascii() and limit.isdecimal() and len(limit) <= 9 and int(limit) > 0):
+        raise Invalid(BAD_LIMIT)
+    return Paging(min(int(limit), MAX_LIMIT), query.get("after"))
+
+
+def one_of(query: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """The parameter ``name``, by default the first of ``choices``. Raises Invalid."""
+    chosen = query.get(name, choices[0])
+    if chosen not in choices:
+        raise Invalid(Problem(f"{name} must be one of {', '.join(choices)}", name))
+    return chosen
+
+
+def linked(call: Call, after: str | None) -> tuple[Header, ...]:
+    """The way to the next page, if there is one."""
+    if after is None:
+        return ()
+    target = urlencode({**call.query, "after": after})
+    return ((b"link", f'<{call.scope["path"]}?{target}>; rel="next"'.encode()),)

@@ -1,0 +1,156 @@
+"""Tickets: /api/tickets. One ticket is read from its stream, lists from the catalogue."""
+
+from domain import ticket
+from gateways.http.answer import Answer, json
+from gateways.http.bodies import ListingForm, TicketBody, listed, ticket_body
+from gateways.http.call import Call
+from gateways.http.errors import NotFound
+from gateways.http.freshness import Freshness
+from gateways.http.keys import REPLAYED, Keys
+from gateways.http.paging import AFTER, LIMIT, linked, one_of, page_of
+from gateways.http.parsing import read_form, title_and_price
+from gateways.http.routes import Handler, Query, Route
+from processmanager.desk import Done
+from processmanager.marketplace import Marketplace
+from projections.catalogue import Catalogue
+
+SORTS = ("listed", "price", "title")
+ORDERS = ("asc", "desc")
+SELLER = Query("userId", "Only this seller's", {"type": "string"})
+PROFILE = Query("forProfilePage", "With userId: all of the seller's, in any state", {"type": "boolean"})
+TEXT = Query("q", "Words in the title", {"type": "string"})
+SORT = Query("sort", "What to sort by", {"enum": list(SORTS)})
+ORDER = Query("order", "Which way to sort", {"enum": list(ORDERS)})
+
+
+class Tickets:
+    def __init__(
+        self,
+        marketplace: Marketplace,
+        catalogue: Catalogue,
+        freshness: Freshness,
+        keys: Keys,
+        currency: str,
+    ) -> None:
+        self._marketplace = marketplace
+        self._catalogue = catalogue
+        self._freshness = freshness
+        self._keys = keys
+        self._currency = currency
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(
+                method="GET",
+                path="/api/tickets",
+                handle=self.for_sale,
+                summary="Tickets for sale, in the order of their listing",
+                query=(TEXT, SORT, ORDER, LIMIT, AFTER, SELLER, PROFILE),
+                answers={200: list[TicketBody]},
+                errors=(400,),
+            ),
+            Route(
+                method="GET",
+                path="/api/tickets/search/{text:str}",
+                handle=self.search,
+                summary="Tickets for sale with these words in the title",
+                query=(SORT, ORDER, LIMIT, AFTER),
+                answers={200: list[TicketBody]},
+                errors=(400, 404),
+            ),
+            Route(
+                method="GET",
+                path="/api/tickets/{ticket:str}",
+                handle=self.show,
+                summary="A ticket in any state",
+                answers={200: TicketBody},
+                errors=(404,),
+            ),
+            Route(
+                method="POST",
+                path="/api/tickets",
+                handle=self.create,
+                summary="List a ticket for sale",
+                takes=ListingForm,
+                answers={201: TicketBody},
+                errors=(400, 422),
+                signed_in=True,
+                key=True,
+            ),
+            self._mine("PUT", self.edit, "Change title and price of a ticket that nobody holds", ListingForm),
+            self._mine("DELETE", self.delist, "Take a ticket that nobody holds off the list", None),
+        ]
+
+    @staticmethod
+    def _mine(method: str, handle: Handler, summary: str, takes: type | None) -> Route:
+        return Route(
+            method=method,
+            path="/api/tickets/{ticket:str}",
+            handle=handle,
+            summary=summary,
+            takes=takes,
+            answers={200: TicketBody},
+            errors=(400, 404),
+            signed_in=True,
+        )
+
+    # ── Reading ───────────────────────────────────────────────────────────────────────────────────
+
+    async def for_sale(self, call: Call) -> Answer:
+        query = call.query
+        seller = query.get("userId")
+        if seller is not None and query.get("forProfilePage") == "true":
+            age = await self._freshness.settle(call, self._catalogue.model)
+            return json(200, [listed(item) for item in self._catalogue.seller(seller)], *age)
+        return await self._list(call, query.get("q"), seller)
+
+    async def search(self, call: Call) -> Answer:
+        return await self._list(call, call.scope["path_params"]["text"], None)
+
+    async def _list(self, call: Call, text: str | None, seller: str | None) -> Answer:
+        query = call.query
+        page = page_of(query)
+        sort, order = one_of(query, "sort", SORTS), one_of(query, "order", ORDERS)
+        age = await self._freshness.settle(call, self._catalogue.model)
+        found = self._catalogue.for_sale(
+            text=text,
+            seller=seller,
+            sort=sort,
+            descending=order == "desc",
+            limit=page.limit,
+            after=page.after,
+        )
+        return json(200, [listed(item) for item in found.items], *age, *linked(call, found.next))
+
+    async def show(self, call: Call) -> Answer:
+        ticket_id = call.path_id("ticket")
+        found = (await self._marketplace.ticket(ticket_id)).state
+        if isinstance(found, ticket.Unlisted):
+            raise NotFound
+        return json(200, ticket_body(ticket_id, found))
+
+    # ── Writing ───────────────────────────────────────────────────────────────────────────────────
+
+    async def create(self, call: Call) -> Answer:
+        user = call.user()
+        title, price = title_and_price(await read_form(call), self._currency)
+        ticket_id = self._keys.id_for(call, "ticket", user, also=(title, str(price)))
+        done = await self._marketplace.list_ticket(ticket_id, user, title, price, call.cause(user, ticket_id))
+        headers = self._freshness.wrote(call, user, done.position)
+        body = TicketBody(title, price.major, user, 0, ticket_id)
+        return json(201, body, *headers) if done.events else json(201, body, *headers, REPLAYED)
+
+    async def edit(self, call: Call) -> Answer:
+        user, ticket_id = call.user(), call.path_id("ticket")
+        title, price = title_and_price(await read_form(call), self._currency)
+        done = await self._marketplace.edit_ticket(ticket_id, user, title, price, call.cause(user, ticket_id))
+        return self._changed(call, user, ticket_id, done)
+
+    async def delist(self, call: Call) -> Answer:
+        user, ticket_id = call.user(), call.path_id("ticket")
+        done = await self._marketplace.delist_ticket(ticket_id, user, call.cause(user, ticket_id))
+        return self._changed(call, user, ticket_id, done)
+
+    def _changed(self, call: Call, user: str, ticket_id: str, done: Done[ticket.State]) -> Answer:
+        headers = self._freshness.wrote(call, user, done.position)
+        return json(200, ticket_body(ticket_id, done.state), *headers)

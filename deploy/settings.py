@@ -16,6 +16,7 @@ from msgspec.structs import fields
 
 from deploy import reading
 from processmanager.marketplace import Policy
+from processmanager.patience import RETRY_DELAYS
 
 PREFIX = "ADMITONE_"
 HIDDEN = "(set, not shown)"
@@ -113,7 +114,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             "seconds to wait before each retry of a failed step, comma-separated; then it is parked",
             option=False,
         ),
-    ] = tuple(timedelta(seconds=s) for s in (5, 10, 20, 40, 80))
+    ] = RETRY_DELAYS
     log_level: Annotated[str, Setting(reading.level, "debug, info, warning or error")] = "info"
 
     @classmethod

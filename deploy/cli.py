@@ -1,0 +1,43 @@
+"""The ``admitone`` command."""
+
+import os
+import sys
+from importlib.metadata import version
+
+import click
+
+from deploy.commands.demo import demo
+from deploy.commands.doctor import doctor
+from deploy.commands.events import events
+from deploy.commands.parked import parked
+from deploy.commands.serve import serve
+from deploy.failing import explain, report, trace
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("admitone"), prog_name="admitone", message="%(prog)s %(version)s")
+def admitone() -> None:
+    """Admit One sells each ticket exactly once.
+
+    Every setting of `serve` is also an environment variable, ADMITONE_<NAME>; more of them are in the
+    README. The other commands find the data directory by --data or ADMITONE_DATA.
+    """
+
+
+for command in (serve, demo, events, doctor, parked):
+    admitone.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; end with one line and a status when something is wrong."""
+    try:
+        admitone()
+    except BrokenPipeError:
+        # Whoever read our output has had enough of it. Nothing more may be written, at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        trace(error)
+        failure = explain(error)
+        report(failure)
+        sys.exit(failure.status)

@@ -1,0 +1,82 @@
+"""``admitone events``: the log, or a part of it, as it is or as it grows."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+import click
+
+from deploy.commands.options import existing, load, settings
+from domain.decider import AnyRecorded
+
+Wanted = Callable[[AnyRecorded], bool]
+
+
+@click.command(short_help="print the log, and follow it")
+@click.argument("stream", required=False)
+@click.option("--follow", "-f", is_flag=True, help="go on as the log grows")
+@click.option(
+    "--after",
+    type=int,
+    default=0,
+    metavar="N",
+    help="begin behind position N; -N begins with the last N events",
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="stop after N events")
+@click.option("--request", metavar="ID", help="only what the request or order ID led to")
+@settings(["data"])
+def events(
+    stream: str | None,
+    *,
+    follow: bool,
+    after: int,
+    limit: int | None,
+    request: str | None,
+    **options: str | None,
+) -> None:
+    """Print what happened.
+
+    The whole log, one STREAM (order-5f2c...) or all streams of a category (order).
+
+    On a terminal one readable line for each event; into a pipe one JSON object for each. Nothing is
+    written to the log, and a server may be running on it.
+    """
+    from deploy.log_reader import facts
+
+    log = existing(load(**options).data).log
+    one_stream = stream if stream and "-" in stream else None
+
+    def wanted(fact: AnyRecorded) -> bool:
+        return stream in (None, fact.stream, fact.category) and request in (None, fact.metadata.correlation)
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_print(facts(log, after=after, stream=one_stream, follow=follow), wanted, limit))
+
+
+async def _print(log: AsyncIterator[AnyRecorded], wanted: Wanted, limit: int | None) -> None:
+    show, shown = _printer(), 0
+    async for fact in log:
+        if wanted(fact):
+            show(fact)
+            shown += 1
+            if shown == limit:
+                return
+
+
+def _printer() -> Callable[[AnyRecorded], None]:
+    if not sys.stdout.isatty():
+        from deploy.facts import as_json
+
+        def show_json(fact: AnyRecorded) -> None:
+            sys.stdout.buffer.write(as_json(fact) + b"\n")
+            sys.stdout.buffer.flush()
+
+        return show_json
+
+    from rich.console import Console
+
+    from deploy.facts import as_line
+
+    console = Console(highlight=False)
+    return lambda fact: console.print(as_line(fact), no_wrap=True, overflow="ellipsis", crop=True)

@@ -1,0 +1,79 @@
+"""``admitone serve``: check the settings, take the port, serve until told to stop."""
+
+import asyncio
+import errno
+import resource
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+import click
+
+from deploy.commands.options import command_line, load, settings
+from deploy.failing import Failed
+from deploy.settings import SETTINGS, Settings, defaults, option_name
+
+
+@click.command(short_help="serve the marketplace over HTTP")
+@settings(name for name, setting in SETTINGS.items() if setting.option)
+def serve(**options: str | None) -> None:
+    """Serve the marketplace over HTTP, until SIGTERM or Ctrl-C; a second one ends it at once.
+
+    With several workers SIGUSR2 replaces them one after another, without a request lost.
+    """
+    from gateways import logs
+
+    told = load(**options)
+    logs.configure(told.log_level)
+    told.data.mkdir(parents=True, exist_ok=True)
+    _allow_many_connections()
+    with _listener(told) as listener:
+        if told.workers > 1:
+            _serve_with_workers(told, options, listener)
+        else:
+            _serve_alone(told, listener)
+
+
+def _serve_alone(told: Settings, listener: socket.socket) -> None:
+    import uvloop
+
+    from deploy.app import build
+    from deploy.server import serve as serve_until_signal
+
+    uvloop.run(serve_until_signal(build, told, listener, _announcement(told, listener)))
+
+
+def _serve_with_workers(told: Settings, options: dict[str, str | None], listener: socket.socket) -> None:
+    from deploy.workers import Supervisor
+
+    asyncio.run(Supervisor(options, listener, told.workers, _announcement(told, listener)).run())
+
+
+def _listener(told: Settings) -> socket.socket:
+    from deploy.server import listen
+
+    try:
+        return listen(told.host, told.port)
+    except OSError as error:
+        where = f"{told.host} port {told.port}"
+        if error.errno == errno.EADDRINUSE:
+            raise Failed(f"{where} is in use by another program; choose another with --port") from None
+        raise Failed(f"cannot listen on {where}: {error.strerror}") from None
+
+
+def _announcement(told: Settings, listener: socket.socket) -> Callable[[], None]:
+    from deploy.server import address
+
+    url, port = address(listener), listener.getsockname()[1]
+    there = {"host": told.host, "port": str(port), "data": str(told.data)}
+    usual = defaults()
+    given = [f"{option_name(name)} {text}" for name, text in there.items() if text != usual[name]]
+    line = f"Admit One is ready on {url} - try: {command_line('demo', *given)}"
+    return lambda: click.echo(line)
+
+
+def _allow_many_connections() -> None:
+    """A shell's soft limit of open files is often 1,024; each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65_536)), hard))

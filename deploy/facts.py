@@ -1,0 +1,94 @@
+"""Facts of the log, for eyes and for programs."""
+
+import re
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from rich.text import Text
+
+from domain.decider import AnyRecorded, Unreadable
+from domain.money import Money
+
+_COLOURS = {"ticket": "cyan", "order": "yellow", "payment": "green", "parking": "red"}
+_LONG_ID = re.compile(r"[0-9a-f]{24,}|[0-9a-f]{8}-[0-9a-f-]{27}")
+_SHOWN_OF_ID = 8
+
+
+def type_of(fact: AnyRecorded) -> str:
+    """The event's name in the log."""
+    return fact.event.type if isinstance(fact.event, Unreadable) else type(fact.event).__name__
+
+
+def as_json(fact: AnyRecorded) -> bytes:
+    """One line of JSON with everything that is known of a fact."""
+    metadata = fact.metadata
+    line: dict[str, Any] = {
+        "position": fact.position,
+        "stream": fact.stream,
+        "revision": fact.revision,
+        "type": type_of(fact),
+        "at": metadata.at,
+        "actor": metadata.actor,
+        "correlation": metadata.correlation,
+        "causation": metadata.causation,
+        "id": fact.id,
+        "schema": metadata.schema,
+    }
+    if isinstance(fact.event, Unreadable):
+        line |= {"unreadable": fact.event.reason, "raw": fact.event.data.decode("utf-8", "backslashreplace")}
+    else:
+        line["data"] = fact.event
+    return msgspec.json.encode(line)
+
+
+def as_line(fact: AnyRecorded) -> Text:
+    """One line for a person: where, when, what, and the facts that matter."""
+    at = fact.metadata.at.astimezone()
+    return Text.assemble(
+        (f"{fact.position:>7} ", "dim"),
+        (f"{at:%H:%M:%S}.{at.microsecond // 1000:03d} ", "dim"),
+        (f"{fact.stream} ", _COLOURS.get(fact.category, "")),
+        (f"r{fact.revision:<3}", "dim"),
+        (f"{type_of(fact)} ", "bold red" if isinstance(fact.event, Unreadable) else "bold"),
+        said(fact),
+    )
+
+
+def as_short_line(fact: AnyRecorded) -> Text:
+    """The same beside something else, where there is less room."""
+    return Text.assemble(
+        (f"{type_of(fact)} ", "bold " + _COLOURS.get(fact.category, "")),
+        (f"{short(fact.stream)} r{fact.revision} ", "dim"),
+        said(fact),
+    )
+
+
+def said(fact: AnyRecorded) -> str:
+    """The fields of an event as ``name=value``."""
+    if isinstance(fact.event, Unreadable):
+        return f"cannot be read: {clean(fact.event.reason)}"
+    return " ".join(f"{name}={_value(value)}" for name, value in msgspec.structs.asdict(fact.event).items())
+
+
+def _value(value: Any) -> str:
+    match value:
+        case datetime():
+            return f"{value.astimezone():%H:%M:%S}"
+        case Money():
+            return f'"{value}"'
+        case str():
+            text = short(clean(value))
+            return f'"{text}"' if " " in text or not text else text
+        case _:
+            return str(value)
+
+
+def short(text: str) -> str:
+    """``text`` with its long ids cut short."""
+    return _LONG_ID.sub(lambda found: found[0][:_SHOWN_OF_ID], text)
+
+
+def clean(text: str) -> str:
+    """``text`` without what a terminal would take for an order: titles come from strangers."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,0 +1,60 @@
+"""What a person is told when a command cannot go on: one line, and an exit status for scripts."""
+
+import os
+import sqlite3
+import sys
+import traceback
+
+from msgspec import Struct
+
+from deploy.settings import BadSettings, variable
+from gateways.embedded_file import StoreDamaged
+
+WRONG_SETTINGS = 2
+DAMAGED = 3
+FAILED = 1
+
+
+class Failure(Struct, frozen=True):
+    """``line``: what went wrong and what to do. ``status``: the exit status."""
+
+    line: str
+    status: int = FAILED
+
+
+class Failed(Exception):
+    """Ends a command with its failure."""
+
+    def __init__(self, line: str, status: int = FAILED) -> None:
+        super().__init__(line)
+        self.failure = Failure(line, status)
+
+
+def explain(error: BaseException) -> Failure:
+    """The one line that ``error`` amounts to."""
+    match error:
+        case Failed():
+            return error.failure
+        case BadSettings():
+            return Failure(str(error), WRONG_SETTINGS)
+        case StoreDamaged():
+            return Failure(str(error), DAMAGED)
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            return Failure(f"{where}{error.strerror or error}")
+        case sqlite3.DatabaseError():
+            return Failure(f"the data directory cannot be used: {error}", DAMAGED)
+        case _:
+            hint = f"set {variable('log_level')}=debug to see where"
+            return Failure(f"this should not have happened: {type(error).__name__}: {error} ({hint})")
+
+
+def report(failure: Failure) -> None:
+    """Say it on stderr, in one line."""
+    print("admitone: " + " ".join(failure.line.split()), file=sys.stderr)  # noqa: T201 - for the user
+
+
+def trace(error: BaseException) -> None:
+    """The whole stack, for those who asked for it."""
+    if os.environ.get(variable("log_level"), "").strip().lower() == "debug":
+        traceback.print_exception(error)

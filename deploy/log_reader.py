@@ -1,0 +1,56 @@
+"""Reading the log of a data directory from beside the server: nothing is ever written."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+from domain.decider import NO_STREAM, AnyRecorded
+from gateways.codec import Codec
+from gateways.embedded_file import prepare
+from gateways.embedded_reader import LogReader
+
+LOOK = 0.05
+"""Seconds between two looks for what was appended."""
+
+
+async def facts(
+    path: Path, *, after: int = 0, stream: str | None = None, follow: bool = False
+) -> AsyncIterator[AnyRecorded]:
+    """What stands in the log at ``path`` behind a position, and with ``follow`` what comes, without end.
+
+    after: a position; a negative number counts from the end. stream: only the facts of this one.
+    Raises StoreDamaged, StoreUnavailable.
+    """
+    prepare(path)  # the file is there: this only checks it
+    with closing(LogReader(path, Codec())) as reader:
+        end = reader.head()
+        after = max(0, end + after) if after < 0 else after
+        if stream is not None:
+            async for fact in _stream(reader, stream):
+                if after < fact.position <= end:
+                    yield fact
+            after = max(after, end)
+        while after < end or follow:
+            page = await reader.log(after)
+            for fact in page:
+                after = fact.position
+                if stream in (None, fact.stream) and (follow or after <= end):
+                    yield fact
+            if not page:
+                await asyncio.sleep(LOOK)
+
+
+def head(path: Path) -> int:
+    """The last position in the log at ``path``. Raises as ``facts`` does."""
+    prepare(path)
+    with closing(LogReader(path, Codec())) as reader:
+        return reader.head()
+
+
+async def _stream(reader: LogReader, stream: str) -> AsyncIterator[AnyRecorded]:
+    revision = NO_STREAM
+    while page := await reader.stream(stream, revision):
+        for fact in page:
+            yield fact
+        revision = page[-1].revision

@@ -86,6 +86,7 @@ class DrainingServer(uvicorn.Server):
             uvicorn.Config(
                 application.asgi,
                 http=BoundedProtocol,
+                interface="asgi3",
                 ws="none",
                 lifespan="off",
                 loop="uvloop",

@@ -158,8 +158,10 @@ class Desk:
             at=self._clock.now(),
             traceparent=UNSET if cause.traceparent is None else cause.traceparent,
         )
-        # The whole command takes part: two contenders can share a causation, but not an order.
-        words = f"{stream}/{revision}/{cause.causation}/{msgspec.json.encode(command).decode()}"
+        # The whole command takes part, with its name: two watchdogs share a causation, and one may have
+        # heard that the money is set aside when the other has heard, of the same reference, that it is taken.
+        asked = f"{type(command).__name__}{msgspec.json.encode(command).decode()}"
+        words = f"{stream}/{revision}/{cause.causation}/{asked}"
         return [
             Proposed(uuid5(_EVENT_IDS, f"{words}/{index}"), event, metadata)
             for index, event in enumerate(events)

@@ -1,0 +1,73 @@
+"""A projection declared as data: its name, its events, its tables, and what one event does to them.
+
+``apply`` is pure: the same event gives the same statements, whatever the time and whatever is in the
+tables. A row is written from the events of one stream; where a fact needs several streams, each writes
+columns of its own and the question joins them. So one stream can be held back and the others go on.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from domain.decider import AnyRecorded
+from domain.deciders import DECIDERS
+
+Statement: TypeAlias = tuple[str, tuple[Any, ...]]
+"""SQL and its values."""
+
+Handler: TypeAlias = Callable[[Any], Iterable[Statement]]
+"""What one type of event does: from the recorded event to statements."""
+
+
+class Projection(Struct, frozen=True):
+    """name, version: who it is. A change of what ``apply`` writes is a new version, and a rebuild.
+
+    events: the event types that it wants. apply: from one such event to statements.
+    tables: the script that makes its tables. upkeep: what is kept up with every row (indexes, triggers,
+    sums), one statement each; left out while most of the log is still ahead, and made at the end.
+    """
+
+    name: str
+    version: int
+    events: tuple[type, ...]
+    tables: str
+    apply: Callable[[AnyRecorded], Iterable[Statement]]
+    upkeep: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for two projections that may read each other's files."""
+        words = [self.name, str(self.version), self.tables, *self.upkeep, *(e.__name__ for e in self.events)]
+        return sha256("\0".join(words).encode()).hexdigest()
+
+    @property
+    def categories(self) -> frozenset[str]:
+        """The kinds of stream that its events are in."""
+        wanted = set(self.events)
+        return frozenset(each.category for each in DECIDERS if wanted.intersection(each.events))
+
+
+def by_type(handlers: Mapping[type, Handler]) -> Callable[[AnyRecorded], Iterable[Statement]]:
+    """An ``apply`` with one function for each event type."""
+
+    def apply(recorded: AnyRecorded) -> Iterable[Statement]:
+        return handlers[type(recorded.event)](recorded)
+
+    return apply
+
+
+# ── Times in tables ───────────────────────────────────────────────────────────────────────────────
+
+
+def micros(at: datetime) -> int:
+    """A time as whole microseconds since 1970, exact until the year 2255: floats are that dense."""
+    return round(at.timestamp() * 1_000_000)
+
+
+def moment(at: int) -> datetime:
+    """The time in UTC that ``micros`` made a number of."""
+    seconds, rest = divmod(at, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)

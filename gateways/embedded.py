@@ -6,13 +6,14 @@ and by those of other processes within POLL seconds.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from domain.decider import NO_STREAM, AnyProposed, AnyRecorded
 from gateways.codec import Codec
-from gateways.embedded_file import StoreDamaged, prepare
+from gateways.embedded_file import StoreDamaged, connect, open_checked
 from gateways.embedded_mark import HeadMark
 from gateways.embedded_news import News
 from gateways.embedded_reader import PAGE, LogReader
@@ -42,16 +43,18 @@ class EmbeddedStore:
         Raises StoreDamaged for a damaged or newer file or one that is no log, StoreUnavailable when the
         place cannot be used. Either says in one line what is wrong.
         """
-        await asyncio.to_thread(prepare, path)
-        return cls(path, codec or Codec())
+        codec = codec or Codec()
+        reader = LogReader(path, await asyncio.to_thread(open_checked, path), codec)
+        writer = await asyncio.to_thread(connect, path)
+        return cls(path, codec, reader, writer)
 
-    def __init__(self, path: Path, codec: Codec) -> None:
+    def __init__(self, path: Path, codec: Codec, reader: LogReader, writer: sqlite3.Connection) -> None:
         """``open`` is the way in: this expects a file that has been checked, and a running loop."""
         self._codec = codec
-        self._reader = LogReader(path, codec)
+        self._reader = reader
         self._mark = HeadMark(path)
-        self._news = News(self._reader.head())
-        self._writer = GroupCommit(path, self._committed)
+        self._news = News(reader.head())
+        self._writer = GroupCommit(path, writer, self._committed)
         self._pulse = asyncio.get_running_loop().create_task(self._beat(), name="log-pulse")
         self.recorder = EventRecorder.at(path)
 

@@ -52,12 +52,16 @@ def explain(error: sqlite3.Error, path: Path) -> StoreUnavailable:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection that never waits for a lock. Every commit on it is on the disk when it returns."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+    """A connection that from now on never waits for a lock. Not for the event loop: opening may wait.
+
+    Every commit on it is on the disk when it returns.
+    """
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=LOCK_WAIT)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA cache_size=-65536")
     # Checkpoints are made between commits, not within one that somebody waits for.
     connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute("PRAGMA busy_timeout=0")
     return connection
 
 
@@ -70,8 +74,8 @@ def begin(connection: sqlite3.Connection) -> None:
         except sqlite3.OperationalError as error:
             if primary(error) != sqlite3.SQLITE_BUSY or monotonic() > give_up:
                 raise
-            # SQLite's own waiting doubles its naps up to 100 ms; a commit takes about one.
-            sleep(0.0005)
+            # SQLite's own waiting takes ever longer naps: of two busy processes one starved for 300 ms.
+            sleep(0.001)
         else:
             return
 
@@ -100,8 +104,8 @@ def prepare(path: Path) -> None:
         )
 
 
-def reopen(path: Path) -> sqlite3.Connection:
-    """Check the file again after a fault, and connect to it. Raises as ``prepare`` does."""
+def open_checked(path: Path) -> sqlite3.Connection:
+    """Check the file, or make it, and connect to it. Raises as ``prepare`` does."""
     prepare(path)
     return connect(path)
 

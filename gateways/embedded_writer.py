@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateways.embedded_append import Append, insert
-from gateways.embedded_file import begin, checkpoint, connect, explain, primary, reopen
+from gateways.embedded_file import begin, checkpoint, explain, open_checked, primary
 from gateways.embedded_recorder import Row
 from gateways.embedded_thread import LoopThread
 from processmanager.ports import OutcomeUnknown, StoreUnavailable
@@ -37,13 +37,13 @@ REOPEN_PAUSE = 1.0
 class GroupCommit:
     """The one writer of this process. Other processes may write to the same file between its batches."""
 
-    def __init__(self, path: Path, committed: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, committed: Callable[[int], None]) -> None:
         """``committed`` is called on the loop with the log's last position after each commit."""
         self._path = path
         self._committed = committed
         self._loop = asyncio.get_running_loop()
         self._thread = LoopThread("log-commit")
-        self._connection: sqlite3.Connection | None = connect(path)
+        self._connection: sqlite3.Connection | None = connection
         self._waiting: deque[Append] = deque()
         self._batch: list[Append] = []
         self._work = asyncio.Event()
@@ -151,7 +151,7 @@ class GroupCommit:
             if self._loop.time() - self._tried_at < REOPEN_PAUSE:
                 raise StoreUnavailable(self.fault)
             self._tried_at = self._loop.time()
-            self._connection = await self._thread.call(reopen, self._path)
+            self._connection = await self._thread.call(open_checked, self._path)
         return self._connection
 
     async def _begin(self, connection: sqlite3.Connection) -> None:

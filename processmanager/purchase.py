@@ -178,8 +178,9 @@ def _compensate(purchase: Purchase, cancelled: order.Cancelled) -> Step:
 def needs_proof(step: Step, purchase: Purchase) -> bool:
     """Whether a step must not be taken on a picture that may be old.
 
-    Nothing checks the revision of a call to the provider, so money is given back only on a current
-    picture; and a purchase that is over is left alone only when it is seen that nothing is left of it.
+    A fact is checked against the revision of its own stream only, and a call to the provider against
+    none. So money is given back, and that is decided, on a current picture alone; and a purchase that is
+    over is left alone only when it is seen that nothing is left of it.
     """
     match step:
         case Ask():
@@ -187,7 +188,7 @@ def needs_proof(step: Step, purchase: Purchase) -> bool:
         case Wait():
             return isinstance(purchase.order, order.Cancelled)
         case Tell():
-            return False
+            return isinstance(step.command, payment.RequestRefund)
 
 
 # ── Words for it ──────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from gateways.http.answer import Receive, Scope
-from gateways.http.errors import NotFound, NotSignedIn, Rejected
+from gateways.http.errors import CLOSE, NotFound, NotSignedIn, Rejected
 from gateways.http.session import SessionCookies, cookies_of
 from gateways.sessions import Session
 from processmanager.desk import Cause
@@ -138,4 +138,4 @@ class Call:
 
 def too_long(limit: int) -> Rejected:
     # What is left of it is not read, so the connection cannot be used again.
-    return Rejected(413, f"The body is longer than {limit} bytes", (b"connection", b"close"))
+    return Rejected(413, f"The body is longer than {limit} bytes", CLOSE)

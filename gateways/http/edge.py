@@ -14,7 +14,8 @@ from structlog.contextvars import bind_contextvars
 
 from gateways.http.answer import Answer, App, Header, Message, Receive, Scope, Send
 from gateways.http.call import Call, too_long
-from gateways.http.errors import UNKNOWN, answer_to, problem, too_many, unavailable
+from gateways.http.deadlines import Deadlines
+from gateways.http.errors import CLOSE, TooLate, answer_to, too_many
 from gateways.http.options import HttpOptions
 from gateways.http.origins import Origins, Proxies
 from gateways.http.ratelimit import Limiter
@@ -37,7 +38,6 @@ _ALWAYS: tuple[Header, ...] = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 _HTTPS_ONLY: Header = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
-_LAST: Header = (b"connection", b"close")
 
 
 class Edge:
@@ -58,12 +58,13 @@ class Edge:
         self._app = app
         self._sessions = sessions
         self._words = frozenset(word for route in routes for word in route.path.split("/") if word)
-        self._limiter = Limiter(options.rate_limit, options.rate_file)
+        self._paths = frozenset(route.path for route in routes)
+        self._limiter = Limiter(options.rate_limit, options.rate_file) if options.rate_limit else None
         self._proxies = Proxies(options.trusted_proxies)
         self._origins = Origins(options.origins)
         self._https = options.secure_cookies
         self._body_limit = options.body_limit
-        self._deadline = options.deadline
+        self._deadlines = Deadlines(options.deadline)
         self._log = structlog.get_logger("admitone.http").bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,13 +74,16 @@ class Edge:
             await self._app(scope, receive, send)
 
     def close(self) -> None:
-        self._limiter.close()
+        if self._limiter is not None:
+            self._limiter.close()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
         secure = self._https or self._proxies.secure(scope)
         call = Call(scope, receive, self._sessions, self._body_limit, secure=secure)
-        path = scope["path"] = self._spelt(scope["path"])
+        path = scope["path"]
+        if path not in self._paths:
+            path = scope["path"] = self._spelt(path)
         bind_contextvars(request_id=call.request_id)
         head, status = scope["method"] == "HEAD", 0
 
@@ -87,30 +91,38 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *self._headers(call)]
+                message["headers"] = [*message["headers"], *_ALWAYS, *self._headers(call)]
             elif head:
                 message["body"] = b""
             await send(message)
 
         try:
-            refusal = self._refusal(call, path)
-            if refusal is not None:
-                await refusal(scope, receive, dressed)
-            else:
-                scope["call"] = call
-                async with asyncio.timeout(self._deadline):
-                    await self._app(scope, receive, dressed)
-        except Exception as error:
-            if status:
-                raise
-            late = isinstance(error, TimeoutError)
-            await (self._late(call) if late else answer_to(error))(scope, receive, dressed)
+            answer = self._refusal(call, path) or await self._pass_on(call, receive, dressed)
+            if answer is not None and not status:
+                await answer(scope, receive, dressed)
         finally:
             self._note(call, path, status, began)
 
+    async def _pass_on(self, call: Call, receive: Receive, send: Send) -> Answer | None:
+        """Have the request answered in time. If it is not, the answer that says so."""
+        call.scope["call"] = call
+        task = self._deadlines.begin()
+        try:
+            await self._app(call.scope, receive, send)
+        except asyncio.CancelledError:
+            if not self._deadlines.is_late(task):
+                raise
+            task.uncancel()
+            return answer_to(TooLate(call.reading))
+        except Exception as error:
+            return answer_to(error)
+        finally:
+            self._deadlines.end(task)
+        return None
+
     def _refusal(self, call: Call, path: str) -> Answer | None:
         """What is refused whatever the route."""
-        if path not in HEALTH:
+        if self._limiter is not None and path not in HEALTH:
             wait = self._limiter.refuse(self._proxies.address(call.scope))
             if wait is not None:
                 return too_many(wait)
@@ -121,17 +133,12 @@ class Edge:
             return answer_to(too_long(self._body_limit))
         return self._origins.refuse(call) or self._origins.preflight(call)
 
-    def _late(self, call: Call) -> Answer:
-        if call.reading:
-            return problem(408, "The request did not arrive in time", _LAST)
-        return unavailable(UNKNOWN)
-
     def _headers(self, call: Call) -> list[Header]:
-        headers = [*_ALWAYS, (b"x-request-id", call.request_id.encode()), *self._origins.headers(call)]
+        headers = [(b"x-request-id", call.request_id.encode()), *self._origins.headers(call)]
         if call.secure:
             headers.append(_HTTPS_ONLY)
         if self.draining:
-            headers.append(_LAST)
+            headers.append(CLOSE)
         return headers
 
     def _spelt(self, path: str) -> str:
@@ -144,4 +151,4 @@ class Edge:
         if call.known is not None:
             note["user"] = call.known.user
         say = self._log.debug if path in HEALTH else self._log.info
-        say("request", ms=round((perf_counter() - began) * 1000, 2), request_id=call.request_id, **note)
+        say("request", ms=round((perf_counter() - began) * 1000, 2), **note)

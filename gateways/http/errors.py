@@ -20,6 +20,7 @@ from gateways.identity import AccountsUnavailable, BadCredentials, EmailInUse, T
 from processmanager.desk import TooManyConflicts
 from processmanager.ports import OutcomeUnknown, PaymentsUnavailable, StoreUnavailable, WrongRevision
 from processmanager.pump import StepFailed
+from projections.paging import BadCursor
 
 # ── The shape ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -72,8 +73,17 @@ class Unsettled(Exception):
     """What became of a payment is not known yet."""
 
 
+class TooLate(Exception):
+    """The request took too long and was ended. ``reading``: because its body did not arrive."""
+
+    def __init__(self, reading: bool) -> None:
+        super().__init__()
+        self.reading = reading
+
+
 # ── The words ─────────────────────────────────────────────────────────────────────────────────────
 
+BAD_AFTER = Problem("after must come from the Link header of the page before", "after")
 CLOSE: Header = (b"connection", b"close")
 WENT_WRONG = "Something went wrong"
 UNAVAILABLE = "Temporarily unavailable; nothing was changed, please try again"
@@ -116,6 +126,12 @@ def _refused(refused: Refused) -> Answer:
     return told(refused) if told else problem(400, refused.message)
 
 
+def _too_late(error: TooLate) -> Answer:
+    if error.reading:
+        return problem(408, "The request did not arrive in time", CLOSE)
+    return unavailable(UNKNOWN)
+
+
 def _http(error: HTTPException) -> Answer:
     """What Litestar says: no such route, mostly."""
     if error.status_code >= 500:
@@ -145,6 +161,8 @@ _TABLE: dict[type[BaseException], Callable[[Any], Answer]] = {
     PaymentsUnavailable: lambda _: unavailable(UNSETTLED),
     StepFailed: lambda _: unavailable(UNKNOWN),
     Unsettled: lambda _: unavailable(UNSETTLED),
+    TooLate: _too_late,
+    BadCursor: lambda _: json(400, Problems([BAD_AFTER])),
     HTTPException: _http,
     Exception: _unforeseen,
 }

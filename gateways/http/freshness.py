@@ -12,6 +12,7 @@ from gateways.http.answer import Header
 from gateways.http.call import Call
 from gateways.http.session import set_cookie
 from processmanager.ports import StoreUnavailable
+from projections.outside import Readable
 from projections.read_model import ReadModel
 
 COOKIE = "position"
@@ -54,6 +55,13 @@ class Freshness:
     def _own(self, call: Call) -> int:
         session = call.session
         return 0 if session is None else self._written.get(session.user, 0)
+
+
+def followed(model: Readable) -> ReadModel:
+    """The read model behind a list. Raises TypeError for one that this process does not feed."""
+    if not isinstance(model, ReadModel):
+        raise TypeError("a list that is served needs a read model that is fed here")
+    return model
 
 
 def _number(text: str | None) -> int:

@@ -5,9 +5,9 @@ from gateways.http.answer import Answer, empty, json
 from gateways.http.bodies import OrderBody, OrderForm, order_body, ordered, placed_body
 from gateways.http.call import Call
 from gateways.http.errors import NotFound, NotSignedIn
-from gateways.http.freshness import Freshness
+from gateways.http.freshness import Freshness, followed
 from gateways.http.keys import REPLAYED, Keys
-from gateways.http.paging import LIMIT, AFTER, page_of, linked
+from gateways.http.paging import AFTER, LIMIT, linked, page_of
 from gateways.http.parsing import read_form, ticket_id
 from gateways.http.routes import Handler, Route
 from processmanager.desk import Done
@@ -21,6 +21,7 @@ class Orders:
     ) -> None:
         self._marketplace = marketplace
         self._orders = orders
+        self._model = followed(orders.model)
         self._freshness = freshness
         self._keys = keys
 
@@ -86,7 +87,7 @@ class Orders:
     async def mine(self, call: Call) -> Answer:
         user = call.user()
         page = page_of(call.query)
-        age = await self._freshness.settle(call, self._orders.model)
+        age = await self._freshness.settle(call, self._model)
         found = self._orders.of_buyer(user, limit=page.limit, after=page.after)
         return json(200, [ordered(item) for item in found.items], *age, *linked(call, found.next))
 

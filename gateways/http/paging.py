@@ -1,6 +1,7 @@
 """Paging of lists, as an addition: who asks for nothing gets a bare array of at most 1,000."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -10,13 +11,14 @@ from gateways.http.call import Call
 from gateways.http.errors import Invalid, Problem
 from gateways.http.routes import Query
 
+T = TypeVar("T", bound=str)
+
 MAX_LIMIT = 1000
 
 LIMIT = Query("limit", "How many at most", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT})
 AFTER = Query("after", "Where the page before ended, from its Link header", {"type": "string"})
 
 BAD_LIMIT = Problem(f"limit must be a whole number from 1 to {MAX_LIMIT}", "limit")
-BAD_AFTER = Problem("after must come from the Link header of the page before", "after")
 
 
 class Paging(Struct, frozen=True):
@@ -32,12 +34,13 @@ def page_of(query: Mapping[str, str]) -> Paging:
     return Paging(min(int(limit), MAX_LIMIT), query.get("after"))
 
 
-def one_of(query: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+def one_of(query: Mapping[str, str], name: str, choices: tuple[T, ...]) -> T:
     """The parameter ``name``, by default the first of ``choices``. Raises Invalid."""
-    chosen = query.get(name, choices[0])
-    if chosen not in choices:
-        raise Invalid(Problem(f"{name} must be one of {', '.join(choices)}", name))
-    return chosen
+    wanted = query.get(name, choices[0])
+    for choice in choices:
+        if choice == wanted:
+            return choice
+    raise Invalid(Problem(f"{name} must be one of {', '.join(choices)}", name))
 
 
 def linked(call: Call, after: str | None) -> tuple[Header, ...]:

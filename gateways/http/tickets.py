@@ -4,23 +4,25 @@ from domain import ticket
 from gateways.http.answer import Answer, json
 from gateways.http.bodies import ListingForm, TicketBody, listed, ticket_body
 from gateways.http.call import Call
-from gateways.http.errors import NotFound
-from gateways.http.freshness import Freshness
+from gateways.http.errors import Invalid, NotFound, Problem
+from gateways.http.freshness import Freshness, followed
 from gateways.http.keys import REPLAYED, Keys
 from gateways.http.paging import AFTER, LIMIT, linked, one_of, page_of
 from gateways.http.parsing import read_form, title_and_price
 from gateways.http.routes import Handler, Query, Route
 from processmanager.desk import Done
 from processmanager.marketplace import Marketplace
-from projections.catalogue import Catalogue
+from projections.catalogue import Catalogue, Sort
 
-SORTS = ("listed", "price", "title")
-ORDERS = ("asc", "desc")
+SORTS: tuple[Sort, ...] = ("listed", "price", "title")
+WAYS = ("asc", "desc")
+MAX_TEXT = 200
+TEXT_LONG = Problem(f"q must be at most {MAX_TEXT} printable characters", "q")
 SELLER = Query("userId", "Only this seller's", {"type": "string"})
 PROFILE = Query("forProfilePage", "With userId: all of the seller's, in any state", {"type": "boolean"})
 TEXT = Query("q", "Words in the title", {"type": "string"})
 SORT = Query("sort", "What to sort by", {"enum": list(SORTS)})
-ORDER = Query("order", "Which way to sort", {"enum": list(ORDERS)})
+ORDER = Query("order", "Which way to sort", {"enum": list(WAYS)})
 
 
 class Tickets:
@@ -34,6 +36,7 @@ class Tickets:
     ) -> None:
         self._marketplace = marketplace
         self._catalogue = catalogue
+        self._model = followed(catalogue.model)
         self._freshness = freshness
         self._keys = keys
         self._currency = currency
@@ -100,7 +103,7 @@ class Tickets:
         query = call.query
         seller = query.get("userId")
         if seller is not None and query.get("forProfilePage") == "true":
-            age = await self._freshness.settle(call, self._catalogue.model)
+            age = await self._freshness.settle(call, self._model)
             return json(200, [listed(item) for item in self._catalogue.seller(seller)], *age)
         return await self._list(call, query.get("q"), seller)
 
@@ -110,13 +113,15 @@ class Tickets:
     async def _list(self, call: Call, text: str | None, seller: str | None) -> Answer:
         query = call.query
         page = page_of(query)
-        sort, order = one_of(query, "sort", SORTS), one_of(query, "order", ORDERS)
-        age = await self._freshness.settle(call, self._catalogue.model)
+        sort, way = one_of(query, "sort", SORTS), one_of(query, "order", WAYS)
+        if text is not None and (len(text) > MAX_TEXT or not text.isprintable()):
+            raise Invalid(TEXT_LONG)
+        age = await self._freshness.settle(call, self._model)
         found = self._catalogue.for_sale(
             text=text,
             seller=seller,
             sort=sort,
-            descending=order == "desc",
+            descending=way == "desc",
             limit=page.limit,
             after=page.after,
         )

@@ -5,6 +5,27 @@ was held back, a refund long after the sale) finds its place. What is due follow
 one rule, which the table itself keeps.
 """
 
+from datetime import datetime
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from domain.decider import Recorded
+from domain.order import OrderCancelled, OrderCompleted, OrderPlaced, PaymentFailed, PaymentStarted
+from domain.parking import PurchaseParked, PurchaseRetried, PurchaseSkipped
+from domain.payment import (
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentDisputed,
+    PaymentRefunded,
+    PaymentRequested,
+    PaymentVoided,
+    RefundRequested,
+)
+from domain.ticket import TicketReleased, TicketReserved, TicketReturned
+from projections.outside import Readable
+from projections.projection import Handler, Projection, Statement, by_type, micros, moment
+
 _SECOND = 1_000_000
 ORPHANED = 5 * _SECOND
 """Microseconds after which a hold without an order, or an attempt to pay, has probably lost its driver."""
@@ -69,7 +90,8 @@ def _released(recorded: Recorded[TicketReleased | TicketReturned]) -> tuple[Stat
 
 _PLACE = """INSERT INTO purchase(order_id, ticket, status, ends, deadline, check_at)
     VALUES (?1, ?2, 'placed', ?3, ?3, ?3)
-    ON CONFLICT(order_id) DO UPDATE SET ticket = ?2, status = 'placed', ends = ?3, deadline = ?3, check_at = ?3"""
+    ON CONFLICT(order_id) DO UPDATE SET ticket = ?2, status = 'placed',
+        ends = ?3, deadline = ?3, check_at = ?3"""
 _PAY = "UPDATE purchase SET status = 'paying', deadline = max(ends, ?), check_at = ? WHERE order_id = ?"
 _FAIL = "UPDATE purchase SET status = 'placed', deadline = ends, check_at = ends WHERE order_id = ?"
 _END = "UPDATE purchase SET status = ?, check_at = ? WHERE order_id = ?"

@@ -1,13 +1,13 @@
 """Reading the log of a data directory from beside the server: nothing is ever written."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from domain.decider import NO_STREAM, AnyRecorded
 from gateways.codec import Codec
-from gateways.embedded_file import prepare
+from gateways.embedded_file import open_checked
 from gateways.embedded_reader import LogReader
 
 LOOK = 0.05
@@ -22,8 +22,7 @@ async def facts(
     after: a position; a negative number counts from the end. stream: only the facts of this one.
     Raises StoreDamaged, StoreUnavailable.
     """
-    prepare(path)  # the file is there: this only checks it
-    with closing(LogReader(path, Codec())) as reader:
+    with closing(_open(path)) as reader:
         end = reader.head()
         after = max(0, end + after) if after < 0 else after
         if stream is not None:
@@ -41,11 +40,24 @@ async def facts(
                 await asyncio.sleep(LOOK)
 
 
+async def pages(path: Path) -> AsyncIterator[Sequence[AnyRecorded]]:
+    """The whole log as it is now, page by page. Raises as ``facts`` does."""
+    with closing(_open(path)) as reader:
+        after, end = 0, reader.head()
+        while after < end:
+            page = await reader.log(after)
+            after = page[-1].position
+            yield page
+
+
 def head(path: Path) -> int:
     """The last position in the log at ``path``. Raises as ``facts`` does."""
-    prepare(path)
-    with closing(LogReader(path, Codec())) as reader:
+    with closing(_open(path)) as reader:
         return reader.head()
+
+
+def _open(path: Path) -> LogReader:
+    return LogReader(path, open_checked(path), Codec())
 
 
 async def _stream(reader: LogReader, stream: str) -> AsyncIterator[AnyRecorded]:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from deploy.places import Places
 from domain.parking import Parked, State, parking
 from gateways.clock import SystemClock
-from gateways.codec import Codec
+from gateways.codec import Codec, NotifiedFact
 from gateways.embedded import EmbeddedStore
 from gateways.embedded_recorder import EventRecorder
 from processmanager.desk import Desk
@@ -41,6 +41,7 @@ def parked_purchases(log: Path) -> list[ParkedPurchase]:
     with closing(recorder.datastore):
         types = [event.__name__ for event in parking.events]
         for stored in recorder.select_notifications(None, limit=-1, topics=types):
+            assert isinstance(stored, NotifiedFact)
             event, metadata = codec.decode(stored.topic, stored.state, stored.metadata)
             order = str(stored.originator_id).removeprefix(f"{parking.category}-")
             state, _ = states.pop(order, (parking.initial, None))

@@ -1,6 +1,7 @@
 """``admitone demo``: sell one ticket on a running server, and show the log beside it."""
 
 import asyncio
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from deploy.commands.options import load, settings
 from deploy.places import Places
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
     from deploy.demo import Step
     from domain.decider import AnyRecorded
@@ -71,7 +72,7 @@ def _show(console: "Console", number: int, step: "Step", happened: list["AnyReco
 
     from deploy.facts import as_short_line, clean, short
 
-    asked: list[RenderableType] = [
+    asked = [
         Text(f"{number} {step.title}", style="bold"),
         Text(f"  {step.asked}"),
         Text(f"  {short(clean(step.answered))}", style="green"),
@@ -81,17 +82,10 @@ def _show(console: "Console", number: int, step: "Step", happened: list["AnyReco
         table = Table.grid(expand=True, padding=(0, 2))
         table.add_column(ratio=2)
         table.add_column(ratio=3)
-        for left, right in _beside(asked, facts):
+        for left, right in zip_longest(asked, facts, fillvalue=Text()):
             table.add_row(left, right)
         console.print(table)
     else:
         for line in (*asked, *(Text.assemble("    ", fact) for fact in facts)):
             console.print(line)
     console.print()
-
-
-def _beside(
-    left: list["RenderableType"], right: list["RenderableType"]
-) -> list[tuple["RenderableType", "RenderableType"]]:
-    rows = max(len(left), len(right))
-    return list(zip(left + [""] * (rows - len(left)), right + [""] * (rows - len(right)), strict=True))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.group(invoke_without_command=True, short_help="list, retry or skip what was set aside")
 @settings(["data"])
 @click.pass_context
-def parked(context: click.Context, **options: str | None) -> None:
+def parked(context: click.Context, /, **options: str | None) -> None:
     """What was set aside because it failed too often. Nothing else waits for it.
 
     That is purchases whose next step failed, and streams that a read model could not apply. Without a

@@ -1,0 +1,1 @@
+"""The card simulator: its cards, its ledger, and how it is called."""

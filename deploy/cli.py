@@ -14,7 +14,14 @@ from deploy.commands.serve import serve
 from deploy.failing import explain, report, trace
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class InOrder(click.Group):
+    """Lists its commands in the order in which a newcomer meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(version("admitone"), prog_name="admitone", message="%(prog)s %(version)s")
 def admitone() -> None:
     """Admit One sells each ticket exactly once.

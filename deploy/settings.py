@@ -30,13 +30,14 @@ class Setting(Struct, frozen=True):
     """How one field is set.
 
     read: turns the text of an option or variable into the value; raises ValueError saying what is wanted.
-    meaning: one line for ``--help`` and the README.
+    meaning: one line for ``--help`` and the README. kind: what stands for the value in ``--help``.
     option: whether ``admitone serve`` has an option for it; the variable exists always.
     secret: never printed.
     """
 
     read: Callable[[str], Any]
     meaning: str
+    kind: str = "TEXT"
     option: bool = True
     secret: bool = False
 
@@ -47,20 +48,24 @@ _POLICY = Policy()
 class Settings(Struct, frozen=True, kw_only=True):
     """What a process of Admit One was told. Durations are timedeltas; in texts they are seconds."""
 
-    host: Annotated[str, Setting(reading.words, "address to listen on")] = "127.0.0.1"
-    port: Annotated[int, Setting(reading.whole(0, 65535), "port to listen on; 0 takes any free one")] = 8000
-    data: Annotated[Path, Setting(reading.path, "directory that holds all data")] = Path("var")
+    host: Annotated[str, Setting(reading.words, "address to listen on", "HOST")] = "127.0.0.1"
+    port: Annotated[
+        int, Setting(reading.whole(0, 65535), "port to listen on; 0 takes any free one", "PORT")
+    ] = 8000
+    data: Annotated[Path, Setting(reading.path, "directory that holds all data", "DIR")] = Path("var")
     store: Annotated[str, Setting(reading.store, "the event store: embedded")] = "embedded"
-    workers: Annotated[int, Setting(reading.whole(1, 64), "processes that serve requests")] = 1
+    workers: Annotated[int, Setting(reading.whole(1, 64), "processes that serve requests", "N")] = 1
     demo: Annotated[bool, Setting(reading.yes_or_no, "give an empty store a few listings to try")] = True
-    hold: Annotated[timedelta, Setting(reading.seconds(1), "seconds that a reserved ticket is held")] = (
-        _POLICY.hold
-    )
+    hold: Annotated[
+        timedelta, Setting(reading.seconds(1), "seconds that a reserved ticket is held", "SECONDS")
+    ] = _POLICY.hold
     grace: Annotated[
-        timedelta, Setting(reading.seconds(1), "seconds that a payment in flight may outlast its hold")
+        timedelta,
+        Setting(reading.seconds(1), "seconds that a payment in flight may outlast its hold", "SECONDS"),
     ] = _POLICY.grace
     drain: Annotated[
-        timedelta, Setting(reading.seconds(0, 60), "seconds between SIGTERM and the end of accepting")
+        timedelta,
+        Setting(reading.seconds(0, 60), "seconds between SIGTERM and the end of accepting", "SECONDS"),
     ] = timedelta(seconds=1)
     jwt_key: Annotated[
         tuple[bytes, ...],
@@ -115,7 +120,9 @@ class Settings(Struct, frozen=True, kw_only=True):
             option=False,
         ),
     ] = RETRY_DELAYS
-    log_level: Annotated[str, Setting(reading.level, "debug, info, warning or error")] = "info"
+    log_level: Annotated[
+        str, Setting(reading.level, "what is logged: debug, info, warning or error", "LEVEL")
+    ] = "info"
 
     @classmethod
     def load(cls, options: Mapping[str, str | None], environ: Mapping[str, str]) -> "Settings":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.commands.options import load, settings
+from deploy.commands.options import load, setting
 from deploy.places import Places
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ SIDE_BY_SIDE = 100
 
 
 @click.command(short_help="sell one ticket on a running server, step by step")
-@settings(["host", "port", "data"])
+@setting("host", "the server's address")
+@setting("port", "the server's port")
+@setting("data", "the server's data directory")
 def demo(**options: str | None) -> None:
     """Drive a running server through a whole sale by HTTP: list, reserve, pay.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.commands.options import command_line, existing, load, settings
+from deploy.commands.options import command_line, existing, load, setting
 from deploy.places import Places
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SHOWN = 10
 
 
 @click.command(short_help="cross-check the log, read models, deadlines and payments")
-@settings(["data"])
+@setting("data")
 def doctor(**options: str | None) -> None:
     """Read the whole log and hold against it the read models, the deadlines and the provider's ledger.
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import click
 
-from deploy.commands.options import existing, load, settings
+from deploy.commands.options import existing, load, setting
 from domain.decider import AnyRecorded
 
 Wanted = Callable[[AnyRecorded], bool]
@@ -25,7 +25,7 @@ Wanted = Callable[[AnyRecorded], bool]
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="stop after N events")
 @click.option("--request", metavar="ID", help="only what the request or order ID led to")
-@settings(["data"])
+@setting("data")
 def events(
     stream: str | None,
     *,

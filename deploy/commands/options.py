@@ -1,7 +1,8 @@
 """Options as they follow from the settings, and what every command begins with."""
 
 import os
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,8 +15,11 @@ from deploy.settings import SETTINGS, Settings, defaults, option_name
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def setting(name: str) -> Callable[[F], F]:
-    """The option that sets ``name``. It gives the text as typed: ``Settings.load`` reads and checks it."""
+def setting(name: str, meaning: str | None = None) -> Callable[[F], F]:
+    """The option that sets ``name``. It gives the text as typed: ``Settings.load`` reads and checks it.
+
+    meaning: what it means to this command, if not what it means to ``serve``.
+    """
     declared, default = SETTINGS[name], defaults()[name]
     if default in ("0", "1") and SETTINGS[name].read("1") is True:
         flag = f"{option_name(name)}/--no-{name.replace('_', '-')}"
@@ -24,20 +28,9 @@ def setting(name: str) -> Callable[[F], F]:
     return click.option(
         option_name(name),
         name,
-        metavar="TEXT" if name != "data" else "DIR",
-        help=f"{declared.meaning}  [default: {default}]",
+        metavar=declared.kind,
+        help=f"{meaning or declared.meaning}  [default: {default}]",
     )
-
-
-def settings(names: Iterable[str]) -> Callable[[F], F]:
-    """One option for each of ``names``, in that order."""
-
-    def decorate(command: F) -> F:
-        for name in reversed(list(names)):
-            command = setting(name)(command)
-        return command
-
-    return decorate
 
 
 def _as_text(_: click.Context, __: click.Parameter, value: bool | None) -> str | None:
@@ -59,8 +52,6 @@ def existing(data: Path) -> Places:
 
 def command_line(*words: str) -> str:
     """A command as the user would type it from where he is."""
-    import sys
-
     called = Path(sys.argv[0])
     if called.name != "admitone":
         return " ".join(("admitone", *words))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.commands.options import command_line, existing, load, settings
+from deploy.commands.options import command_line, existing, load, setting
 from deploy.failing import Failed
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.group(invoke_without_command=True, short_help="list, retry or skip what was set aside")
-@settings(["data"])
+@setting("data")
 @click.pass_context
 def parked(context: click.Context, /, **options: str | None) -> None:
     """What was set aside because it failed too often. Nothing else waits for it.

@@ -9,13 +9,20 @@ from contextlib import suppress
 
 import click
 
-from deploy.commands.options import command_line, load, settings
+from deploy.commands.options import F, command_line, load, setting
 from deploy.failing import Failed
 from deploy.settings import SETTINGS, Settings, defaults, option_name
 
 
+def _all_settings(command: F) -> F:
+    for name, declared in reversed(SETTINGS.items()):
+        if declared.option:
+            command = setting(name)(command)
+    return command
+
+
 @click.command(short_help="serve the marketplace over HTTP")
-@settings(name for name, setting in SETTINGS.items() if setting.option)
+@_all_settings
 def serve(**options: str | None) -> None:
     """Serve the marketplace over HTTP, until SIGTERM or Ctrl-C; a second one ends it at once.
 

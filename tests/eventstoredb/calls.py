@@ -1,0 +1,85 @@
+"""The call log: what clients asked of the nodes, how often, with which metadata, and how it ended."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.eventstoredb.answers import Failure
+
+
+class Call:
+    """One call. ``method``: as in ``Streams/Read``. ``node``: the number of the node that was asked."""
+
+    def __init__(self, method: str, node: int, metadata: Mapping[str, str]) -> None:
+        self.method = method
+        self.node = node
+        self.metadata = metadata
+        self.requests = 0
+        self.events = 0
+        """Proposed events that came with it."""
+        self.answers = 0
+        self.status: str | None = None
+        """The name of the gRPC status that ended it; None while it is open."""
+        self.ending: Failure | None = None
+        self._task = asyncio.current_task()
+
+    @property
+    def agent(self) -> str:
+        """Which client called: ``async`` or ``sync``."""
+        return "async" if "asyncio" in self.metadata.get("user-agent", "") else "sync"
+
+    @property
+    def requires_leader(self) -> bool:
+        return self.metadata.get("requires-leader") == "true"
+
+    def saw(self, request: Any) -> None:
+        """Count a request, and the events in it."""
+        self.requests += 1
+        fields = request.DESCRIPTOR.fields_by_name
+        if "proposed_messages" in fields:
+            self.events += len(request.proposed_messages)
+        elif "proposed_message" in fields and request.HasField("proposed_message"):
+            self.events += 1
+
+    def end(self, failure: Failure) -> None:
+        """End an open call from the server's side; with ``Failure("OK")``, silently."""
+        if self.status is None and self._task is not None:
+            self.ending = failure
+            self._task.cancel()
+
+    def __repr__(self) -> str:
+        return f"<{self.method} on node {self.node}: {self.status or 'open'}>"
+
+
+class Calls:
+    """All calls so far, in the order in which they arrived."""
+
+    def __init__(self) -> None:
+        self._calls: list[Call] = []
+
+    def add(self, call: Call) -> None:
+        self._calls.append(call)
+
+    def __iter__(self) -> Iterator[Call]:
+        return iter(tuple(self._calls))
+
+    def of(self, method: str = "") -> list[Call]:
+        """The calls of one method, or of all whose name ends so."""
+        return [call for call in self._calls if call.method.endswith(method)]
+
+    def open(self, method: str = "") -> list[Call]:
+        return [call for call in self.of(method) if call.status is None]
+
+    def count(self, method: str = "") -> int:
+        return len(self.of(method))
+
+    def end(self, method: str, failure: Failure) -> int:
+        """End all open calls of a method; gives how many there were."""
+        calls = self.open(method)
+        for call in calls:
+            call.end(failure)
+        return len(calls)
+
+    def clear(self) -> None:
+        """Forget the calls that have ended."""
+        self._calls = self.open()

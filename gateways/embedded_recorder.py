@@ -113,11 +113,11 @@ class EventRecorder(SQLiteApplicationRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        """As the library's, with each event's id and metadata: without them no upcaster can be chosen."""
+        """As the library's, with all that is known of each event: metadata says which upcasters it needs."""
         bounds = {"originator_id = ?": str(originator_id), "originator_version > ?": gt}
         bounds |= {"originator_version <= ?": lte}
         order = "originator_version DESC" if desc else "originator_version"
-        return [StoredFact(**_facts(row)) for row in self._select(bounds, (), order, limit)]
+        return self._select(bounds, (), order, limit)
 
     def select_notifications(
         self,
@@ -128,29 +128,29 @@ class EventRecorder(SQLiteApplicationRecorder):
         *,
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        """As the library's, with each event's id and metadata."""
+        """As the library's, with all that is known of each event."""
         bounds = {"rowid >= ?" if inclusive_of_start else "rowid > ?": start, "rowid <= ?": stop}
-        rows = self._select(bounds, topics, "rowid", limit)
-        return [NotifiedFact(id=row["rowid"], **_facts(row)) for row in rows]
+        return self._select(bounds, topics, "rowid", limit)
 
     def _select(
         self, bounds: dict[str, Any], topics: Sequence[str], order: str, limit: int | None
-    ) -> list[Any]:
+    ) -> list[NotifiedFact]:
         held = {term: value for term, value in bounds.items() if value is not None}
         terms = [*held, f"topic IN ({','.join('?' * len(topics))})"] if topics else [*held]
         where = f"WHERE {' AND '.join(terms)}" if terms else ""
         sql = f"SELECT * FROM {TABLE} {where} ORDER BY {order} LIMIT ?"  # noqa: S608 - no values in it
         with self.datastore.transaction(commit=False) as c:
             c.execute(sql, (*held.values(), *topics, -1 if limit is None else limit))
-            return list(c.fetchall())
+            return [_fact(row) for row in c.fetchall()]
 
 
-def _facts(row: Any) -> dict[str, Any]:
-    return {
-        "originator_id": row["originator_id"],
-        "originator_version": row["originator_version"],
-        "topic": row["topic"],
-        "state": row["state"],
-        "event_id": UUID(bytes=row["event_id"]),
-        "metadata": row["metadata"],
-    }
+def _fact(row: Any) -> NotifiedFact:
+    return NotifiedFact(
+        id=row["rowid"],
+        originator_id=row["originator_id"],
+        originator_version=row["originator_version"],
+        topic=row["topic"],
+        state=row["state"],
+        event_id=UUID(bytes=row["event_id"]),
+        metadata=row["metadata"],
+    )

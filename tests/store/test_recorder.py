@@ -10,6 +10,7 @@ Of the shipped cases that concern an ApplicationRecorder two do not apply:
 Revisions begin at 0 and have no gaps, where the library's own aggregates begin at 1.
 """
 
+import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -44,6 +45,7 @@ class OnNewFile(TestCase):
     INITIAL_VERSION = 0
 
     def setUp(self) -> None:
+        self.running = set(threading.enumerate())
         self.directory = TemporaryDirectory()
         self.addCleanup(self.directory.cleanup)
 
@@ -53,8 +55,14 @@ class OnNewFile(TestCase):
     def create_recorder(self) -> EventRecorder:
         recorder = EventRecorder.at(Path(self.directory.name, "log.sqlite"))
         self.addCleanup(recorder.datastore.close)
+        self.addCleanup(self.wait_for_threads)
         recorder.create_table()
         return recorder
+
+    def wait_for_threads(self) -> None:
+        """Some cases leave readers behind, and a connection must not be closed under them."""
+        for thread in set(threading.enumerate()) - self.running:
+            thread.join(10)
 
 
 class TestAsApplicationRecorder(OnNewFile, ApplicationRecorderTestCase[ApplicationRecorder]):

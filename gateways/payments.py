@@ -10,7 +10,6 @@ event loop, one commit in a thread makes them durable, and then each caller is a
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from logging import getLogger
 from pathlib import Path
@@ -21,6 +20,7 @@ from msgspec import Struct
 from domain.money import Money
 from gateways.card_ledger import CardLedger, Entry, KeyReused, Told
 from gateways.cards import Card, Operation, UnknownAttempt, card_of
+from gateways.embedded_thread import LoopThread
 from processmanager.ports import Answer, Attempt, PaymentsUnavailable
 
 log = getLogger("admitone.payments")
@@ -41,7 +41,9 @@ class _Waiting(Struct, eq=False):
 
 
 class CardSimulator:
-    """A provider of test cards on one file. Belongs to one event loop; other processes may share the file.
+    """A provider of test cards on one file. Belongs to the event loop that it was made on.
+
+    Other processes may share the file.
 
     Each call raises PaymentsUnavailable, UnknownAttempt (a kind of it) where there is nothing to act on,
     and KeyReused when a key or an attempt's id comes again with other facts.
@@ -50,7 +52,7 @@ class CardSimulator:
     def __init__(self, writer: CardLedger, reader: CardLedger) -> None:
         self._writer = writer
         self._reader = reader  # so that looking never waits for a commit
-        self._committer = ThreadPoolExecutor(1, "card-ledger")
+        self._committer = LoopThread("card-ledger")
         self._waiting: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
         self._thinking: dict[str, float] = {}
@@ -101,7 +103,7 @@ class CardSimulator:
         self._closed = True
         if self._writing is not None:
             await self._writing
-        self._committer.shutdown()
+        self._committer.stop()
         self._writer.close()
         self._reader.close()
 
@@ -162,11 +164,10 @@ class CardSimulator:
             self._writing = None
 
     async def _write_together(self, together: list[_Waiting]) -> None:
-        loop = asyncio.get_running_loop()
         try:
             await self._begin()
             settle = [_done(waiting) for waiting in together]
-            await loop.run_in_executor(self._committer, self._writer.commit)
+            await self._committer.call(self._writer.commit)
         except Exception as error:
             # Whatever went wrong, all of them must hear of it; a repeat under the same key settles it.
             self._writer.rollback()

@@ -61,7 +61,10 @@ class Purchases(RuleBasedStateMachine):
         self.answers: dict[str, Answer] = {}
 
     def open(self) -> CardSimulator:
-        return CardSimulator.open(Path(self.directory.name) / "cards.sqlite")
+        async def on_the_loop() -> CardSimulator:
+            return CardSimulator.open(Path(self.directory.name) / "cards.sqlite")
+
+        return self.runner.run(on_the_loop())
 
     def teardown(self) -> None:
         for bank in self.banks:

@@ -7,6 +7,7 @@ import logging
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 from projections.projection import Projection
 
@@ -137,7 +138,7 @@ def remove(path: Path | str) -> None:
         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
-def checkpoint(path: Path | str) -> None:
+def checkpoint(path: Path | str, how: Literal["PASSIVE", "TRUNCATE"]) -> None:
     """Move what was committed from the write-ahead log into the file. Waits for the disk: not on the loop."""
     with closing(connect(path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        connection.execute(f"PRAGMA wal_checkpoint({how})").fetchall()

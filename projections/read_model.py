@@ -53,7 +53,7 @@ class ReadModel:
         self.path = path
         self.when_awaited: Callable[[], None] = lambda: None
         self._rule = retry or RetryRule()
-        self._now = now
+        self.now = now
         self._waiters = Waiters()
         self._whole_at = time.monotonic()
         self._open()
@@ -63,7 +63,7 @@ class ReadModel:
         # Questions see what was committed, also while a transaction is open on the other connection.
         self._reader = self._connection if self.path == MEMORY else connect(self.path)
         self._execute = self._connection.cursor().execute
-        self._applier = Applier(self.projection, self._connection, self._rule, self._now)
+        self._applier = Applier(self.projection, self._connection, self._rule, self.now)
         self._recall()
 
     def _recall(self) -> None:
@@ -235,6 +235,9 @@ class ReadModel:
             return 0
 
     def checkpoint(self) -> None:
-        """Move it into the file. Waits for the disk: not on the event loop."""
-        if self.path != MEMORY:
-            checkpoint(self.path)
+        """Move it into the file, beside whatever goes on. Waits for the disk: not on the event loop."""
+        checkpoint(self.path, "PASSIVE")
+
+    def begin_log_anew(self) -> None:
+        """Move the rest and empty the write-ahead log, unless somebody is reading. Not on the event loop."""
+        checkpoint(self.path, "TRUNCATE")

@@ -1,0 +1,159 @@
+"""One read model as the follower sees it: fed in parts, set aside when its file is in trouble.
+
+What takes long or waits for a disk runs in the follower's own thread; rows are written on the event
+loop, because sqlite3 hands the interpreter over at every row and two threads would fight for it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+from domain.decider import AnyRecorded
+from projections.read_model import ReadModel
+
+log = logging.getLogger("admitone.projections")
+
+InThread: TypeAlias = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
+Read: TypeAlias = Callable[[str, int], Awaitable[Sequence[AnyRecorded]]]
+
+CHUNK = 250
+"""Events between two turns of the event loop: a few milliseconds."""
+COMMIT_EVERY = 8_000
+"""Events in one commit while catching up: pages that are written often are then written once."""
+COMMIT_IN_THREAD = 500
+"""A commit of more events than this would hold up the event loop."""
+CHECKPOINT_AT = 32 * 2**20
+"""Bytes of the write-ahead log."""
+MANY = 50_000
+"""Events ahead, below which indexes are better kept up than made anew."""
+RETRIES_AT_ONCE = 20
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+"""Seconds between two attempts to use a file that is in trouble."""
+
+
+class Backoff:
+    """How long to leave something alone after it failed again: from 0.1 s, doubling, to 5 s."""
+
+    def __init__(self) -> None:
+        self._pause = FIRST_PAUSE
+
+    def next(self) -> float:
+        pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
+        return pause
+
+    def reset(self) -> None:
+        self._pause = FIRST_PAUSE
+
+
+class Feeding:
+    """caught_up: it has shown the whole log since it was opened. trouble: why it is set aside, or None."""
+
+    def __init__(self, model: ReadModel, in_thread: InThread) -> None:
+        self.model = model
+        self.caught_up = False
+        self.trouble: str | None = None
+        self._in_thread = in_thread
+        self._staged = 0
+        self._backoff = Backoff()
+        self._retry_at = 0.0
+        self._log_begins = False
+        self._first_pass: asyncio.Future[None] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.model.projection.name
+
+    def begin(self, head: int) -> None:
+        """Get ready for the log up to ``head``."""
+        behind = head - self.model.position
+        if behind > max(MANY, self.model.position) and not self.model.partial:
+            self.model.leave_upkeep()
+
+    async def stage(self, batch: Sequence[AnyRecorded]) -> None:
+        """Take ``batch`` in, giving the event loop its turns."""
+        if batch[-1].position <= self.model.position:
+            return
+        for start in range(0, len(batch), CHUNK):
+            self.model.stage(batch[start : start + CHUNK])
+            if len(batch) > CHUNK:
+                await asyncio.sleep(0)
+        self._staged += len(batch)
+
+    def is_full(self) -> bool:
+        return self._staged >= COMMIT_EVERY
+
+    async def commit(self, head: int) -> None:
+        """Make it last, and tell who waits."""
+        if self._staged > COMMIT_IN_THREAD or self._log_begins:
+            await self._in_thread(self.model.save)
+        else:
+            self.model.save()
+        self._staged, self._log_begins = 0, False
+        self.model.publish()
+        self._backoff.reset()
+        if self.model.position >= head:
+            if self.model.partial:
+                await self._in_thread(self.model.resume_upkeep)
+            self.caught_up = True
+            self.model.is_whole()
+
+    # ── Once a second ─────────────────────────────────────────────────────────────────────────────
+
+    async def tend(self, read: Read) -> None:
+        """Try held streams again when it is time, note operators' words, keep the file in shape."""
+        self.model.look_for_orders()
+        now = self.model.now()
+        due = [held for held in self.model.held if held.retry_at is not None and held.retry_at <= now]
+        for held in due[:RETRIES_AT_ONCE]:
+            try:
+                events = await read(held.stream, held.resume_after)
+            except Exception as error:  # not the model's fault: soon again
+                log.warning("%s: %s cannot be read again now: %s", self.name, held.stream, error)
+                break
+            self.model.retry(held, events)
+        self.model.keep_position()
+        await self.shorten()
+
+    async def shorten(self) -> None:
+        """Move the write-ahead log into the file when it has grown long.
+
+        A first pass does most of it beside the feed; a second, which is short, lets the log begin anew.
+        """
+        if self._first_pass is None:
+            if self.model.unchecked_bytes() >= CHECKPOINT_AT:
+                self._first_pass = asyncio.ensure_future(self._in_thread(self.model.checkpoint))
+        elif self._first_pass.done():
+            first_pass, self._first_pass = self._first_pass, None
+            first_pass.result()
+            await self._in_thread(self.model.begin_log_anew)
+            self._log_begins = True
+
+    async def end(self) -> None:
+        """Let nothing run on."""
+        if self._first_pass is not None:
+            await asyncio.wait({self._first_pass})
+
+    # ── In trouble ────────────────────────────────────────────────────────────────────────────────
+
+    def fail(self, error: Exception) -> None:
+        """Set the model aside for a while; the others go on."""
+        with suppress(Exception):  # reopening it begins anew in any case
+            self.model.abandon()
+        self.trouble = f"{type(error).__name__}: {error}"
+        self._retry_at = time.monotonic() + self._backoff.next()
+        log.error("read model %s is set aside: %s", self.name, self.trouble)
+
+    def heal(self) -> bool:
+        """Try to use the file again, when it is time. True if that worked."""
+        if time.monotonic() < self._retry_at:
+            return False
+        try:
+            self.model.reopen()
+        except Exception as error:
+            self.fail(error)
+            return False
+        self.trouble, self.caught_up, self._staged = None, False, 0
+        return True

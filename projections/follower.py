@@ -1,0 +1,231 @@
+"""The follower: one process's read models, fed from one reading of the log.
+
+It begins where the model that is furthest behind stands; the others ignore what they have. A feed that
+ends or fails is begun anew, a model whose file is in trouble is set aside, and neither stops the rest.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+
+from domain.decider import AnyRecorded
+from projections.feeding import Backoff, Feeding
+from projections.read_model import ReadModel
+
+log = logging.getLogger("admitone.projections")
+
+LINGER = 0.008
+"""Seconds that events are gathered for one commit while nobody waits for them."""
+BEAT = 1.0
+"""Seconds between two looks at what wants tending."""
+FEW = 100
+"""Events in a batch that is worth lingering for more."""
+MOST_GATHERED = 1_000
+"""Events that are taken together. Whoever is further behind commits by the thousands anyhow."""
+
+Batch: TypeAlias = Sequence[AnyRecorded]
+Inbox: TypeAlias = "asyncio.Queue[Batch]"
+
+
+class Log(Protocol):
+    """What the follower needs of the event store."""
+
+    async def read(self, stream: str, after: int = -1) -> Batch: ...
+
+    def follow(self, after: int = 0) -> AsyncIterator[Batch]: ...
+
+    def head(self) -> int: ...
+
+
+class Progress(Struct, frozen=True):
+    """How far a read model is. behind: positions, not events. held: streams, the parked ones among them."""
+
+    name: str
+    position: int
+    head: int
+    caught_up: bool
+    held: int
+    parked: int
+
+    @property
+    def behind(self) -> int:
+        return max(self.head - self.position, 0)
+
+
+class Follower:
+    def __init__(self, store: Log, models: Sequence[ReadModel], *, linger: float = LINGER) -> None:
+        self._store = store
+        self._linger = linger
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="projections")
+        self._feedings = [Feeding(model, self._in_thread) for model in models]
+        self._hurry = asyncio.Event()
+        self._backoff = Backoff()
+        self._trouble: str | None = "it has not begun"
+        self._head = 0
+        for model in models:
+            model.when_awaited = self._hurry.set
+
+    # ── How it stands ─────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def ready(self) -> bool:
+        """Whether all models are being fed and have shown the whole log once. Held streams do not matter."""
+        return self._trouble is None and all(f.caught_up and f.trouble is None for f in self._feedings)
+
+    def health(self) -> str | None:
+        """None, or in one line all that is wrong, streams that are held back among it."""
+        words = [] if self._trouble is None else [f"the log is not followed: {self._trouble}"]
+        for feeding, progress in zip(self._feedings, self.progress(), strict=True):
+            if feeding.trouble is not None:
+                words.append(f"{progress.name} is set aside: {feeding.trouble}")
+            elif not progress.caught_up:
+                words.append(f"{progress.name} is {progress.behind} positions behind")
+            if progress.held:
+                words.append(f"{progress.name} holds back {progress.held} streams, {progress.parked} parked")
+        return "; ".join(words) or None
+
+    def progress(self) -> list[Progress]:
+        """How far each model is, as of the last second."""
+        return [
+            Progress(
+                name=feeding.name,
+                position=feeding.model.position,
+                head=max(self._head, feeding.model.position),
+                caught_up=feeding.caught_up,
+                held=len(feeding.model.held),
+                parked=sum(held.parked for held in feeding.model.held),
+            )
+            for feeding in self._feedings
+        ]
+
+    # ── Following ─────────────────────────────────────────────────────────────────────────────────
+
+    async def run(self) -> None:
+        """Feed the models until cancelled. What was not committed by then is read again next time."""
+        try:
+            while True:
+                try:
+                    self._trouble = await self._follow()
+                except Exception as error:
+                    self._trouble = f"{type(error).__name__}: {error}"
+                if self._trouble is not None:
+                    log.warning("the log is not followed: %s", self._trouble)
+                    await asyncio.sleep(self._backoff.next())
+        finally:
+            self._trouble = "it was stopped"
+            for feeding in self._feedings:
+                await feeding.end()
+            self._threads.shutdown(wait=False)
+
+    async def _follow(self) -> str | None:
+        """Feed the healthy models. Gives why that ended; None to begin again with one that has healed."""
+        head = self._look_at_head()
+        for feeding in self._healthy():
+            feeding.begin(head)
+        after = min((feeding.model.position for feeding in self._healthy()), default=head)
+        inbox: Inbox = asyncio.Queue(maxsize=4)
+        reading = asyncio.create_task(self._read(after, inbox), name="projections-reader")
+        self._trouble = None
+        try:
+            return await self._feed(inbox, reading)
+        finally:
+            reading.cancel()
+            await asyncio.wait({reading})
+
+    async def _read(self, after: int, inbox: Inbox) -> str:
+        """Put the log's batches into ``inbox``, an empty one when there will be no more, and say why."""
+        batches = self._store.follow(after)
+        try:
+            async for batch in batches:
+                if batch:
+                    await inbox.put(batch)
+            why = "its feed ended"
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+        finally:
+            if isinstance(batches, AsyncGenerator):
+                await batches.aclose()
+        await inbox.put(())
+        return why
+
+    async def _feed(self, inbox: Inbox, reading: asyncio.Task[str]) -> str | None:
+        loop = asyncio.get_running_loop()
+        await self._commit()
+        beat = loop.time() + BEAT
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(beat):
+                    batch = await inbox.get()
+                if not batch:
+                    await self._commit()
+                    return await reading
+                batch = await self._gather(batch, inbox)
+                await self._stage(batch)
+                # Up to the head that was seen last there is more to come for the same commit.
+                if batch[-1].position >= self._head or any(each.is_full() for each in self._healthy()):
+                    await self._commit()
+            if loop.time() >= beat:
+                await self._commit()
+                if await self._tend():
+                    return None
+                beat = loop.time() + BEAT
+
+    async def _gather(self, first: Batch, inbox: Inbox) -> Batch:
+        """Events that come in dribs are taken together, after a little while unless somebody waits."""
+        if len(first) < FEW and inbox.empty():
+            self._hurry.clear()
+            if not any(feeding.model.awaited for feeding in self._healthy()):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._linger):
+                        await self._hurry.wait()
+        batch = [*first]
+        while len(batch) < MOST_GATHERED and not inbox.empty():
+            more = inbox.get_nowait()
+            if not more:
+                inbox.put_nowait(more)
+                break
+            batch += more
+        return batch
+
+    async def _stage(self, batch: Batch) -> None:
+        await self._each(lambda feeding: feeding.stage(batch))
+        self._backoff.reset()
+
+    async def _commit(self) -> None:
+        head = self._look_at_head()
+        await self._each(lambda feeding: feeding.commit(head))
+
+    async def _tend(self) -> bool:
+        """What is to be done once a second. True when a model that was set aside can be fed again."""
+        await self._each(lambda feeding: feeding.tend(self._store.read))
+        healed = [each for each in self._feedings if each.trouble is not None and each.heal()]
+        return bool(healed)
+
+    async def _each(self, work: Callable[[Feeding], Awaitable[None]]) -> None:
+        """Do ``work`` for every healthy model; one that fails is set aside and does not stop the others."""
+        for feeding in self._healthy():
+            try:
+                await work(feeding)
+            except Exception as error:
+                feeding.fail(error)
+
+    def _healthy(self) -> list[Feeding]:
+        return [feeding for feeding in self._feedings if feeding.trouble is None]
+
+    def _look_at_head(self) -> int:
+        self._head = self._store.head()
+        return self._head
+
+    async def _in_thread(self, work: Callable[[], None]) -> None:
+        """Run ``work`` in a thread, and see it through even when cancelled: it has the connection."""
+        done = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            await asyncio.shield(done)
+        except asyncio.CancelledError:
+            await asyncio.wait({done})
+            raise

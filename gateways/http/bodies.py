@@ -86,7 +86,7 @@ class Credentials(Struct):
 
 class ListingForm(Struct):
     title: Annotated[str, Meta(min_length=1, max_length=500)]
-    price: Annotated[Number, Meta(gt=0)] | str
+    price: Annotated[int, Meta(gt=0)] | Annotated[float, Meta(gt=0)] | str
 
 
 class OrderForm(Struct):

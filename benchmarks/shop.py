@@ -1,0 +1,102 @@
+"""A shop to measure in: listings made straight in the log, signed-in buyers, and what they ask."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.load import Answer, Script, request
+from benchmarks.serving import KEY
+from domain.ids import derived_id
+from domain.money import Money
+from domain.ticket import ListTicket, ticket
+from gateways.clock import SystemClock
+from gateways.embedded import EmbeddedStore
+from gateways.sessions import Sessions
+from processmanager.desk import Cause, Desk
+
+SELLER = derived_id("bench", "seller")
+TOGETHER = 128
+
+_sessions = Sessions([KEY.encode()], lifetime=timedelta(days=1))
+
+
+def ticket_id(number: int) -> str:
+    return derived_id("bench", "ticket", str(number))
+
+
+def cookie(buyer: int) -> str:
+    """The session of a buyer."""
+    return f"session={_sessions.mint(derived_id('bench', 'buyer', str(buyer)), f'b{buyer}@example.com')}"
+
+
+async def stock(data: Path, count: int) -> None:
+    """List ``count`` tickets in the log of the data directory."""
+    import asyncio
+
+    store = await EmbeddedStore.open(data / "log.sqlite")
+    desk = Desk(store, SystemClock())
+
+    async def list_one(number: int) -> None:
+        key = ticket_id(number)
+        await desk.execute(
+            ticket,
+            key,
+            ListTicket(SELLER, f"Concert {number}", Money(2000 + number % 5000, "usd")),
+            Cause("bench", f"list:{key}", SELLER),
+            new=True,
+        )
+
+    for first in range(0, count, TOGETHER):
+        await asyncio.gather(*(list_one(n) for n in range(first, min(first + TOGETHER, count))))
+    await store.close()
+
+
+# ── What a buyer does on his connection ───────────────────────────────────────────────────────────
+
+
+def nothing(times: int) -> Script:
+    for _ in range(times):
+        yield request("POST", "/noop", b'{"ticketId":"0123456789abcdef01234567"}')
+
+
+def reserve_each(tickets: Iterator[int], buyer: int) -> Script:
+    """Reserve tickets of one's own, one after the other."""
+    signed_in = cookie(buyer)
+    for number in tickets:
+        answer = yield _reserve(number, signed_in)
+        _expect(answer, 201)
+
+
+def buy_each(tickets: Iterator[int], buyer: int) -> Script:
+    """Reserve and pay, one ticket after the other."""
+    signed_in = cookie(buyer)
+    for number in tickets:
+        answer = yield _reserve(number, signed_in)
+        _expect(answer, 201)
+        order = msgspec.json.decode(answer.body)["id"]
+        body = msgspec.json.encode({"token": "tok_visa", "orderId": order})
+        _expect((yield request("POST", "/api/payments", body, cookie=signed_in)), 201)
+
+
+def contend(number: int, times: int, buyer: int) -> Script:
+    """Ask again and again for the one ticket that everybody wants."""
+    wanted = _reserve(number, cookie(buyer))
+    for _ in range(times):
+        yield wanted
+
+
+def read_again(path: str, times: int, buyer: int) -> Script:
+    wanted = request("GET", path, cookie=cookie(buyer))
+    for _ in range(times):
+        _expect((yield wanted), 200)
+
+
+def _reserve(number: int, signed_in: str) -> bytes:
+    return request("POST", "/api/orders", b'{"ticketId":"%s"}' % ticket_id(number).encode(), cookie=signed_in)
+
+
+def _expect(answer: Answer, status: int) -> None:
+    if answer.status != status:
+        raise AssertionError(f"expected {status}, got {answer.status}: {answer.body[:200]!r}")

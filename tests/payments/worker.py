@@ -27,4 +27,5 @@ async def main(path: str, seed: str) -> None:
     await asyncio.gather(*(shopper(bank, random.Random(f"{seed}:{n}")) for n in range(8)))
 
 
-asyncio.run(main(*sys.argv[1:]))
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -84,5 +84,6 @@ def _reason(answer: httpx.Response) -> str:
 
 
 def _in_short(content: dict[str, Any]) -> str:
-    told = ("status", "email", "title", "price", "expiresAt", "id")
-    return " ".join(f"{name}={content[name]}" for name in told if name in content)
+    told = ("email", "title", "price", "status", "expiresAt", "id")
+    found = [name for name in told if name in content]
+    return " ".join(f"{name}={content[name]}" for name in found[:2])

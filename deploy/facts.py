@@ -13,6 +13,7 @@ from domain.money import Money
 _COLOURS = {"ticket": "cyan", "order": "yellow", "payment": "green", "parking": "red"}
 _LONG_ID = re.compile(r"[0-9a-f]{24,}|[0-9a-f]{8}-[0-9a-f-]{27}")
 _SHOWN_OF_ID = 8
+_LESS_TELLING = frozenset("seller buyer title ticket_version method reference grace_until".split())
 
 
 def type_of(fact: AnyRecorded) -> str:
@@ -59,16 +60,17 @@ def as_short_line(fact: AnyRecorded) -> Text:
     """The same beside something else, where there is less room."""
     return Text.assemble(
         (f"{type_of(fact)} ", "bold " + _COLOURS.get(fact.category, "")),
-        (f"{short(fact.stream)} r{fact.revision} ", "dim"),
-        said(fact),
+        (f"{short(fact.stream)} ", "dim"),
+        said(fact, without=_LESS_TELLING),
     )
 
 
-def said(fact: AnyRecorded) -> str:
+def said(fact: AnyRecorded, without: frozenset[str] = frozenset()) -> str:
     """The fields of an event as ``name=value``."""
     if isinstance(fact.event, Unreadable):
         return f"cannot be read: {clean(fact.event.reason)}"
-    return " ".join(f"{name}={_value(value)}" for name, value in msgspec.structs.asdict(fact.event).items())
+    fields = msgspec.structs.asdict(fact.event).items()
+    return " ".join(f"{name}={_value(value)}" for name, value in fields if name not in without)
 
 
 def _value(value: Any) -> str:

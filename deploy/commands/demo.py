@@ -1,7 +1,6 @@
 """``admitone demo``: sell one ticket on a running server, and show the log beside it."""
 
 import asyncio
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,25 +68,25 @@ async def _led_to(request: str, log: Path, seen: int) -> tuple[list["AnyRecorded
 
 
 def _show(console: "Console", number: int, step: "Step", happened: list["AnyRecorded"]) -> None:
+    from rich.console import Group
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
     from deploy.facts import as_short_line, clean, short
 
-    asked = [
-        Text(f"{number} {step.title}", style="bold"),
-        Text(f"  {step.asked}"),
-        Text(f"  {short(clean(step.answered))}", style="green"),
-    ]
-    facts = [Text.assemble("→ ", as_short_line(fact)) for fact in happened]
+    asked = Group(
+        Text(f"{number}. {step.title}", style="bold"),
+        Padding(Text(step.asked), (0, 0, 0, 3)),
+        Padding(Text(short(clean(step.answered)), style="green"), (0, 0, 0, 3)),
+    )
+    log = Group(*(Text.assemble("→ ", as_short_line(fact)) for fact in happened))
     if console.width >= SIDE_BY_SIDE:
         table = Table.grid(expand=True, padding=(0, 2))
-        table.add_column(ratio=2)
-        table.add_column(ratio=3)
-        for left, right in zip_longest(asked, facts, fillvalue=Text()):
-            table.add_row(left, right)
+        table.add_column(ratio=4)
+        table.add_column(ratio=5)
+        table.add_row(asked, log)
         console.print(table)
     else:
-        for line in (*asked, *(Text.assemble("    ", fact) for fact in facts)):
-            console.print(line)
+        console.print(asked, Padding(log, (0, 0, 0, 5)))
     console.print()

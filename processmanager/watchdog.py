@@ -107,7 +107,7 @@ class Watchdog:
         while page := self._agenda.due(self._clock.now() + ahead, PAGE, last):
             now = self._clock.now()
             for item in page:
-                if item.order not in self._in_hand and not self._patience.left_alone(item.order, now):
+                if item.order not in self._in_hand and not self._patience.left_alone(_name(item), now):
                     yield item
             last = page[-1]
 
@@ -122,24 +122,29 @@ class Watchdog:
             await self._failed(due, "load", error, cause)
         else:
             now = self._clock.now()
-            self._patience.rest(due.order, _look_again(purchase, now), now)
+            self._patience.rest(_name(due), _look_again(purchase, now), now)
 
     async def _failed(self, due: Due, step: str, error: Exception, cause: Cause) -> None:
         now = self._clock.now()
         if isinstance(error, StoreUnavailable | OutcomeUnknown | TooManyConflicts):
             # Not this purchase's fault, so not counted as its failure.
             self._store_is_away |= not isinstance(error, TooManyConflicts)
-            self._patience.rest(due.order, now + SETTLING, now)
+            self._patience.rest(_name(due), now + SETTLING, now)
             return
         log.warning("order %s: %s failed: %s", due.order, step, error)
         if due.parked:
-            self._patience.rest(due.order, now + FAR, now)
+            self._patience.rest(_name(due), now + FAR, now)
         elif tries := self._patience.failed(due.order, now):
             log.error("order %s is parked after %d tries: %s: %s", due.order, tries, step, error)
             await self._desk.execute(
                 parking, due.order, ParkPurchase(step, f"{type(error).__name__}: {error}", tries), cause
             )
             self._patience.rest(due.order, now + SETTLING, now)
+
+
+def _name(due: Due) -> str:
+    """Under which name a purchase is left alone: what was parked and is taken up again starts afresh."""
+    return f"{due.order} parked" if due.parked else due.order
 
 
 def _look_again(purchase: Purchase, now: datetime) -> datetime:

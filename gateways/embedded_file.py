@@ -24,6 +24,7 @@ LOCK_WAIT = 3.0
 CHECKED_AT_START = 1_000
 """How many of the last events are read and checked at the start: a few milliseconds."""
 
+_MOUNTS = Path("/proc/self/mountinfo")
 _NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs")
 _COLUMNS = "rowid originator_id originator_version topic state event_id metadata checksum".split()
 _LAST = f"""SELECT rowid, originator_id, originator_version, topic, state, event_id, metadata, checksum
@@ -158,7 +159,7 @@ def _refuse_network(path: Path) -> None:
     """SQLite's locks do not hold across a network file system, so two hosts would both write."""
     place = str(path.parent.resolve())
     with suppress(OSError):
-        mounts = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+        mounts = [line.split() for line in _MOUNTS.read_text().splitlines()]
         points = {mount[4]: mount[mount.index("-") + 1] for mount in mounts}
         under = max((point for point in points if _is_under(place, point)), key=len, default="/")
         if points.get(under) in _NETWORK_FILE_SYSTEMS:

@@ -58,14 +58,14 @@ class LogReader:
             events = await self._read(_STREAM, stream, after)
         except UnicodeEncodeError:  # a lone surrogate: no stream can have such a name
             return ()
-        if events and events[-1].revision - after != len(events):
+        if [event.revision for event in events] != [*range(after + 1, after + 1 + len(events))]:
             raise StoreDamaged(f"{self._path} is damaged: {stream} has a gap behind revision {after}")
         return events
 
     async def log(self, after: int) -> Sequence[AnyRecorded]:
         """At most PAGE events of the whole log behind position ``after``. Raises StoreUnavailable."""
         events = await self._read(_LOG, after)
-        if events and events[-1].position - after != len(events):
+        if [event.position for event in events] != [*range(after + 1, after + 1 + len(events))]:
             raise StoreDamaged(f"{self._path} is damaged: events are missing behind position {after}")
         return events
 

@@ -130,6 +130,8 @@ class Payments(Protocol):
 
 
 class Clock(Protocol):
+    """The time on which everything is decided."""
+
     def now(self) -> datetime:
         """The deciding time, in UTC. Never goes back."""
         ...

@@ -45,5 +45,6 @@ class SessionCookies:
 
 
 def set_cookie(name: str, value: str, *, secure: bool) -> Header:
+    """A cookie until the browser is closed, kept from scripts. secure: sent back over https only."""
     attributes = "; path=/; httponly; samesite=lax" + ("; secure" if secure else "")
     return (b"set-cookie", f"{name}={value}{attributes}".encode("latin-1"))

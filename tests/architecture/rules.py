@@ -159,15 +159,17 @@ def files_and_functions_are_seen_whole(house: House) -> Iterator[str]:
 
 def what_others_use_says_what_it_means(house: House) -> Iterator[str]:
     """Every module has a docstring, and so has what other modules import from it, unless it speaks for
-    itself: nothing but fields, a single statement, or all that its module is about."""
+    itself: nothing but fields, a single statement, or the one engine that its module is about."""
     imported = {name for module in house.of(*PRODUCT) for name in module.imported}
     for module in house.of(*PRODUCT):
         if module.tree.body and not ast.get_docstring(module.tree):
             yield f"{module.name} has no docstring"
-        public = [node for node in _definitions(module) if not node.name.startswith("_")]
-        for node in public if len(public) > 1 else []:
-            known = ast.get_docstring(node) or _speaks_for_itself(node)
-            if not known and f"{module.name}.{node.name}" in imported:
+        silent = [node for node in _definitions(module) if not _speaks_for_itself(node)]
+        engines = [
+            node for node in silent if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+        ]
+        for node in silent:
+            if f"{module.name}.{node.name}" in imported and engines != [node]:
                 yield f"{module.name}.{node.name} has no docstring"
 
 
@@ -179,6 +181,8 @@ def _definitions(module: Module) -> list[Definition]:
 
 
 def _speaks_for_itself(node: Definition) -> bool:
+    if ast.get_docstring(node):
+        return True
     if isinstance(node, ast.ClassDef):
         return all(isinstance(part, ast.AnnAssign | ast.Pass) or _is_property(part) for part in node.body)
     return len(node.body) == 1
@@ -214,7 +218,7 @@ def _seconds(node: ast.expr) -> float | None:
 
 
 # Each word is broken, so that this file does not hold it.
-FORBIDDEN = re.compile(r"pypi[.]org|pythonhosted[.]|/(home|root|Users|work)[/]")
+FORBIDDEN = re.compile(r"pypi[.]org|pythonhosted[.]|(?<!\w)/(home|root|Users|work)[/]")
 
 
 def no_file_names_an_index_or_a_machine(files: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -157,16 +157,17 @@ def test_files_and_functions_have_an_end() -> None:
 
 def test_what_others_import_says_what_it_means() -> None:
     plain = '"""All about it."""\nclass Row:\n    a: int\ndef told():\n    return 1\n'
-    engine = "class Engine:\n    def run(self): ...\n"
+    engine = "class {}:\n    def run(self): ...\n"
     silent = "def {}():\n    a = 1\n    return a\n"
     assert broken(
         rules.what_others_use_says_what_it_means,
-        domain__a=plain + engine + silent.format("reached") + silent.format("own"),
-        gateways__b='"""Uses it."""\nfrom domain.a import Engine, Row, reached, told',
+        domain__a=plain + engine.format("Engine") + silent.format("reached") + silent.format("own"),
+        domain__b=plain + engine.format("One") + engine.format("Two"),
+        gateways__b='"""It."""\nfrom domain.a import Engine, Row, reached, told\nfrom domain.b import Two',
         gateways__c="import domain.a",
     ) == [
-        "domain.a.Engine has no docstring",
         "domain.a.reached has no docstring",
+        "domain.b.Two has no docstring",
         "gateways.c has no docstring",
     ]
 

@@ -25,15 +25,19 @@ class Patience:
         self._failures.pop(order_id, None)
         self._leave(order_id, until, now)
 
-    def failed(self, order_id: str, now: datetime) -> int | None:
-        """Count a failure. None while it is to be tried again; else how often it was tried in vain."""
+    def failed(self, order_id: str, now: datetime, ends: datetime | None = None) -> int | None:
+        """Count a failure. None while it is to be tried again; else how often it was tried in vain.
+
+        ends: when its hold ends; it is not left alone beyond that.
+        """
         failures = self._failures.get(order_id, 0) + 1
         if failures > len(self._delays):
             self._failures.pop(order_id, None)
             self._until.pop(order_id, None)
             return failures
         self._failures[order_id] = failures
-        self._leave(order_id, now + self._delays[failures - 1], now)
+        again = now + self._delays[failures - 1]
+        self._leave(order_id, min(again, ends) if ends is not None and ends > now else again, now)
         return None
 
     def _leave(self, order_id: str, until: datetime, now: datetime) -> None:

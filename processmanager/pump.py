@@ -27,10 +27,11 @@ MAX_STEPS = 32
 
 
 class StepFailed(Exception):
-    """A step could not be done now. The purchase stands where it stood; ``__cause__`` says why."""
+    """A step could not be done now. ``purchase`` stands where it stood; ``error`` says why."""
 
-    def __init__(self, step: str, error: Exception) -> None:
+    def __init__(self, purchase: Purchase, step: str, error: Exception) -> None:
         super().__init__(f"{step}: {error}")
+        self.purchase = purchase
         self.step = step
         self.error = error
 
@@ -60,12 +61,16 @@ class Pump:
                 continue
             if isinstance(step, Wait):
                 return purchase
-            moved = await self._attempt(step, cause)
+            try:
+                moved = await self._attempt(step, cause)
+            except Exception as error:
+                raise StepFailed(purchase, step.name, error) from error
             if not moved and current:
                 return purchase
             # A step that changed nothing was chosen on an old picture: look properly before giving up.
             current = not moved
-        raise StepFailed("pump", RuntimeError(f"order {order_id} did not settle in {MAX_STEPS} steps"))
+        unsettled = RuntimeError(f"order {order_id} did not settle in {MAX_STEPS} steps")
+        raise StepFailed(purchase, "pump", unsettled)
 
     async def _look(self, order_id: str, ticket_id: str | None, *, current: bool) -> Purchase:
         see = self._desk.load if current else self._desk.recall
@@ -95,8 +100,6 @@ class Pump:
         except Refused:
             # Somebody else moved the purchase on; what is next is looked up anew.
             return False
-        except Exception as error:
-            raise StepFailed(step.name, error) from error
 
     async def _do(self, step: Tell | Ask, cause: Cause) -> bool:
         if isinstance(step, Tell):

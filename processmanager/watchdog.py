@@ -117,14 +117,16 @@ class Watchdog:
         try:
             purchase = await self._pump.pump(due.order, cause, ticket_id=due.ticket)
         except StepFailed as failure:
-            await self._failed(due, failure.step, failure.error, cause)
+            await self._failed(due, failure.step, failure.error, cause, _ends(failure.purchase))
         except Exception as error:
             await self._failed(due, "load", error, cause)
         else:
             now = self._clock.now()
             self._patience.rest(_name(due), _look_again(purchase, now), now)
 
-    async def _failed(self, due: Due, step: str, error: Exception, cause: Cause) -> None:
+    async def _failed(
+        self, due: Due, step: str, error: Exception, cause: Cause, ends: datetime | None = None
+    ) -> None:
         now = self._clock.now()
         if isinstance(error, StoreUnavailable | OutcomeUnknown | TooManyConflicts):
             # Not this purchase's fault, so not counted as its failure.
@@ -134,7 +136,7 @@ class Watchdog:
         log.warning("order %s: %s failed: %s", due.order, step, error)
         if due.parked:
             self._patience.rest(_name(due), now + FAR, now)
-        elif tries := self._patience.failed(due.order, now):
+        elif tries := self._patience.failed(due.order, now, ends):
             log.error("order %s is parked after %d tries: %s: %s", due.order, tries, step, error)
             await self._desk.execute(
                 parking, due.order, ParkPurchase(step, f"{type(error).__name__}: {error}", tries), cause
@@ -149,13 +151,22 @@ def _name(due: Due) -> str:
 
 def _look_again(purchase: Purchase, now: datetime) -> datetime:
     """When a purchase that could not be moved further now is looked at next."""
+    soon = now + SETTLING
+    ends = _ends(purchase)
+    if ends is None:
+        return soon
+    return max(ends, now) if isinstance(purchase.order, AwaitingPayment) else min(now + POLL, max(ends, soon))
+
+
+def _ends(purchase: Purchase) -> datetime | None:
+    """When its hold ends; None if it is over or was never placed."""
     match purchase.order:
         case AwaitingPayment(terms):
-            return max(terms.expires_at, now)
+            return terms.expires_at
         case Paying():
-            return min(now + POLL, max(purchase.order.deadline, now + SETTLING))
+            return purchase.order.deadline
         case _:
-            return now + SETTLING
+            return None
 
 
 async def retry_parked(desk: Desk, order_id: str, operator: str) -> None:

@@ -72,8 +72,10 @@ class Watchdog:
 
     async def _doze(self) -> None:
         """Until woken, or a second by the monotonic clock: a wall clock that jumps cannot stop the watch."""
+        # Not wait_for: up to Python 3.11 it swallows a cancellation that comes together with the waking.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), timeout=1.0)
+            async with asyncio.timeout(1.0):
+                await self._woken.wait()
 
     async def _sweep(self, group: asyncio.TaskGroup, ahead: timedelta) -> bool:
         """Begin to look after what is due; True if there was more than one round takes."""

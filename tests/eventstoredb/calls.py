@@ -1,7 +1,7 @@
 """The call log: what clients asked of the nodes, how often, with which metadata, and how it ended."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from typing import Any
 
 from tests.eventstoredb.answers import Failure
@@ -22,6 +22,7 @@ class Call:
         """The name of the gRPC status that ended it; None while it is open."""
         self.ending: Failure | None = None
         self._task = asyncio.current_task()
+        self._is_writing = False
 
     @property
     def agent(self) -> str:
@@ -45,7 +46,19 @@ class Call:
         """End an open call from the server's side; with ``Failure("OK")``, silently."""
         if self.status is None and self._task is not None:
             self.ending = failure
-            self._task.cancel()
+            if not self._is_writing:
+                self._task.cancel()
+
+    async def writing(self, write: Awaitable[None]) -> None:
+        """Send an answer. gRPC must not be disturbed in this, so an end that comes meanwhile waits.
+
+        Raises Failure when the call is to end.
+        """
+        self._is_writing = True
+        await write
+        self._is_writing = False
+        if self.ending is not None:
+            raise self.ending
 
     def __repr__(self) -> str:
         return f"<{self.method} on node {self.node}: {self.status or 'open'}>"

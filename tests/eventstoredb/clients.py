@@ -70,7 +70,7 @@ async def connected(kind: str, uri: str) -> AsyncIterator[Any]:
         await client.close()
 
 
-async def take(items: Any, count: int, timeout: float = PATIENCE) -> list[Any]:
+async def take(items: Any, count: int, patience: float = PATIENCE) -> list[Any]:
     """The next ``count`` items of a read or subscription.
 
     A timeout around one item would be swallowed by the client, so the whole is watched from outside,
@@ -86,7 +86,7 @@ async def take(items: Any, count: int, timeout: float = PATIENCE) -> list[Any]:
         return taken
 
     task = asyncio.create_task(collect())
-    done, _ = await asyncio.wait({task}, timeout=timeout)
+    done, _ = await asyncio.wait({task}, timeout=patience)
     if not done:
         await items.stop()
         taken = await task
@@ -99,11 +99,12 @@ async def listed(items: Any) -> list[Any]:
     return [item async for item in items]
 
 
-async def until(condition: Callable[[], Any], timeout: float = PATIENCE) -> None:
+async def until(condition: Callable[[], Any], patience: float = PATIENCE) -> None:
     """Wait for something that is about to be true."""
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0.005)
+    deadline = asyncio.get_running_loop().time() + patience
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, "it never came true"
+        await asyncio.sleep(0.005)
 
 
 def fresh(category: str = "thing") -> str:

@@ -55,5 +55,3 @@ async def client(kind: str, uri: str) -> AsyncIterator[Any]:
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return make_certificates(tmp_path_factory.mktemp("certificates"))
-
-    return tmp_path

@@ -57,8 +57,14 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             call.status = call.status or "CANCELLED"
 
     async def _answer(self, call: Call, shape: str, behaviour: Any, request: Any, context: Any) -> Any:
-        requests = _counted(request, call) if shape.startswith("stream") else request
-        if not shape.startswith("stream"):
+        if shape.startswith("stream"):
+            # The first request is taken in before any fault, so that what it brought is in the call log.
+            first = await anext(aiter(request), None)
+            requests = _counted(first, request, call)
+            if first is not None:
+                call.saw(first)
+        else:
+            requests = request
             call.saw(request)
         answers = self._faults.apply(call, self._answers(call, shape, behaviour, requests))
         answer = None
@@ -67,7 +73,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
                 async for answer in answers:
                     call.answers += 1
                     if shape.endswith("stream"):
-                        await context.write(answer)
+                        await call.writing(context.write(answer))
         except BaseException:
             if call.ending is not None:
                 raise call.ending from None
@@ -89,7 +95,10 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             yield await behaviour(request, call)
 
 
-async def _counted(requests: AsyncIterator[Any], call: Call) -> AsyncIterator[Any]:
+async def _counted(first: Any, requests: AsyncIterator[Any], call: Call) -> AsyncIterator[Any]:
+    if first is None:
+        return
+    yield first
     async for request in requests:
         call.saw(request)
         yield request

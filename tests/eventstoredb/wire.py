@@ -18,6 +18,8 @@ class Wire:
         self._open: set[asyncio.StreamWriter] = set()
         self._flow = asyncio.Event()
         self._flow.set()
+        self.connections = 0
+        """How many connections clients have made so far."""
         self.answer_limit: int | None = None
         """Bytes of answers that still pass before all connections are cut; None: no limit."""
 
@@ -50,6 +52,7 @@ class Wire:
         self._flow.set()
 
     async def _relay(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             node, to_node = await asyncio.open_connection(self._target.host, self._target.port)
         except OSError:

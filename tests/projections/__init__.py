@@ -1,0 +1,1 @@
+"""The read models: fed twice, in pieces, interrupted, rebuilt, and always the same."""

@@ -8,7 +8,8 @@ import traceback
 from msgspec import Struct
 
 from deploy.settings import BadSettings, variable
-from gateways.embedded_file import StoreDamaged
+from domain.decider import Refused
+from processmanager.ports import StoreUnavailable
 
 WRONG_SETTINGS = 2
 DAMAGED = 3
@@ -32,13 +33,19 @@ class Failed(Exception):
 
 def explain(error: BaseException) -> Failure:
     """The one line that ``error`` amounts to."""
+    from gateways.card_file import LedgerDamaged
+    from gateways.embedded_file import StoreDamaged
+    from gateways.identity import AccountsDamaged
+
     match error:
         case Failed():
             return error.failure
         case BadSettings():
             return Failure(str(error), WRONG_SETTINGS)
-        case StoreDamaged():
+        case StoreDamaged() | AccountsDamaged() | LedgerDamaged():
             return Failure(str(error), DAMAGED)
+        case StoreUnavailable() | Refused():
+            return Failure(str(error))
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             return Failure(f"{where}{error.strerror or error}")

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -98,23 +99,27 @@ def test_a_port_in_use_is_said_in_one_line(data: Path, workers: str) -> None:
     )
 
 
+def changed(log: Path, sql: str) -> None:
+    with closing(sqlite3.connect(log, isolation_level=None)) as connection:
+        connection.execute(sql)
+
+
 def newer(log: Path) -> None:
-    with sqlite3.connect(log) as connection:
-        connection.execute("PRAGMA user_version=99")
+    changed(log, "PRAGMA user_version=99")
+
+
+def altered(log: Path) -> None:
+    changed(log, "UPDATE stored_events SET state = CAST('{}' AS BLOB) WHERE rowid = 2")
+
+
+def truncated(log: Path) -> None:
+    changed(log, "DELETE FROM stored_events WHERE rowid > 2")
 
 
 def not_a_log(log: Path) -> None:
     log.write_bytes(b"this is no database" * 1000)
-
-
-def altered(log: Path) -> None:
-    with sqlite3.connect(log) as connection:
-        connection.execute("UPDATE stored_events SET state = '{}' WHERE rowid = 2")
-
-
-def truncated(log: Path) -> None:
-    with sqlite3.connect(log) as connection:
-        connection.execute("DELETE FROM stored_events WHERE rowid > 2")
+    for suffix in ("-wal", "-shm"):
+        log.with_name(log.name + suffix).unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -125,8 +130,6 @@ def test_a_damaged_or_newer_log_is_not_served(
     with running(data):
         pass
     damage(data / "log.sqlite")
-    for suffix in ("-wal", "-shm"):
-        (data / f"log.sqlite{suffix}").unlink(missing_ok=True)
     line = refusal("--data", str(data), "--workers", workers, status=3)
     assert "log.sqlite" in line
 

@@ -30,8 +30,15 @@ Choice = tuple[int, int]
 histories = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 999)), max_size=90)
 """What to do, and to whom."""
 
-FAR = timedelta(days=365)
 TICKETS, SELLERS, BUYERS = 3, 2, 3
+
+ANSWERS: dict[str, list[Answer]] = {
+    "authorize": [IsAuthorized("r"), IsDeclined("no", "no"), NeedsAction("r", "a"), IsCaptured("r")],
+    "look": [IsAuthorized("r"), NeedsAction("r", "a"), IsCaptured("r"), IsVoided()],
+    "capture": [IsCaptured("r"), IsDeclined("no", "no")],
+    "void": [IsVoided(), IsCaptured("r")],
+    "refund": [IsRefunded("r")],
+}
 
 
 class Marketplace:
@@ -110,18 +117,7 @@ class Marketplace:
         if isinstance(step, Tell):
             self._tell(step.decider, step.key, step.command)
         elif isinstance(step, Ask):
-            answers: dict[str, list[Answer]] = {
-                "authorize": [
-                    IsAuthorized("r"),
-                    IsDeclined("no", "no"),
-                    NeedsAction("r", "a"),
-                    IsCaptured("r"),
-                ],
-                "look": [IsAuthorized("r"), NeedsAction("r", "a"), IsCaptured("r"), IsVoided()],
-                "capture": [IsCaptured("r"), IsDeclined("no", "no")],
-                "void": [IsVoided(), IsCaptured("r")],
-                "refund": [IsRefunded("r")],
-            }[step.verb]
+            answers = ANSWERS[step.verb]
             said = heard(answers[whom % len(answers)], step.reason)
             self._tell(payment.payment, step.attempt.id, said)
 

@@ -6,7 +6,7 @@ columns of its own and the question joins them. So one stream can be held back a
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, TypeAlias
 
@@ -62,12 +62,15 @@ def by_type(handlers: Mapping[type, Handler]) -> Callable[[AnyRecorded], Iterabl
 # ── Times in tables ───────────────────────────────────────────────────────────────────────────────
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
 def micros(at: datetime) -> int:
-    """A time as whole microseconds since 1970, exact until the year 2255: floats are that dense."""
-    return round(at.timestamp() * 1_000_000)
+    """A time as whole microseconds since 1970."""
+    return (at - _EPOCH) // _MICROSECOND
 
 
 def moment(at: int) -> datetime:
     """The time in UTC that ``micros`` made a number of."""
-    seconds, rest = divmod(at, 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+    return _EPOCH + timedelta(microseconds=at)

@@ -58,6 +58,12 @@ async def test_a_refused_append_harms_no_other_of_its_batch(embedded: EmbeddedSt
     assert [outcomes[0], outcomes[2], outcomes[4]] == [4, 6, 7]  # and the positions have no gap
 
 
+async def test_a_commit_is_on_the_disk_before_it_is_answered(embedded: EmbeddedStore) -> None:
+    """No kill of a process can show this, only the loss of power. 2 is FULL: an fsync each commit."""
+    assert connection(embedded).execute("PRAGMA synchronous").fetchone() == (2,)
+    assert connection(embedded).execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 async def test_a_batch_of_refusals_alone_costs_no_commit(embedded: EmbeddedStore) -> None:
     await embedded.append("parking-1", [event()], NO_STREAM)
     statements: list[str] = []

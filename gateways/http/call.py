@@ -21,7 +21,8 @@ _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 class Call:
     """A request. The edge makes it, a handler answers it, nobody keeps it.
 
-    body_limit: bytes that are read at most. secure: the client speaks https.
+    body_limit: bytes that are read at most. path: as it was sent. names: what stands in it.
+    secure: the client speaks https.
     """
 
     __slots__ = (
@@ -31,6 +32,8 @@ class Call:
         "_session",
         "_sessions",
         "headers",
+        "names",
+        "path",
         "reading",
         "request_id",
         "scope",
@@ -40,9 +43,19 @@ class Call:
     _session: Session | None
 
     def __init__(
-        self, scope: Scope, receive: Receive, sessions: SessionCookies, body_limit: int, *, secure: bool
+        self,
+        scope: Scope,
+        receive: Receive,
+        sessions: SessionCookies,
+        body_limit: int,
+        *,
+        path: str,
+        names: Mapping[str, str],
+        secure: bool,
     ) -> None:
         self.scope = scope
+        self.path = path
+        self.names = names
         self.headers = dict(scope["headers"])
         self.secure = secure
         self.reading = False
@@ -68,7 +81,7 @@ class Call:
 
     def path_id(self, name: str) -> str:
         """The id in the path. Raises NotFound for what cannot be one."""
-        value: str = self.scope["path_params"][name]
+        value = self.names[name]
         if not _ID.fullmatch(value):
             raise NotFound
         return value

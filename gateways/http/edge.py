@@ -18,6 +18,7 @@ from gateways.http.deadlines import Deadlines
 from gateways.http.errors import CLOSE, TooLate, answer_to, too_many
 from gateways.http.options import HttpOptions
 from gateways.http.origins import Origins, Proxies
+from gateways.http.paths import Paths
 from gateways.http.ratelimit import Limiter
 from gateways.http.routes import Route
 from gateways.http.session import SessionCookies
@@ -57,8 +58,7 @@ class Edge:
         self.routes = routes
         self._app = app
         self._sessions = sessions
-        self._words = frozenset(word for route in routes for word in route.path.split("/") if word)
-        self._paths = frozenset(route.path for route in routes)
+        self._paths = Paths(route.path for route in routes)
         self._limiter = Limiter(options.rate_limit, options.rate_file) if options.rate_limit else None
         self._proxies = Proxies(options.trusted_proxies)
         self._origins = Origins(options.origins)
@@ -79,11 +79,10 @@ class Edge:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
-        secure = self._https or self._proxies.secure(scope)
-        call = Call(scope, receive, self._sessions, self._body_limit, secure=secure)
         path = scope["path"]
-        if path not in self._paths:
-            path = scope["path"] = self._spelt(path)
+        scope["path"], names = self._paths.find(path)
+        secure = self._https or self._proxies.secure(scope)
+        call = Call(scope, receive, self._sessions, self._body_limit, path=path, names=names, secure=secure)
         bind_contextvars(request_id=call.request_id)
         head, status = scope["method"] == "HEAD", 0
 
@@ -97,11 +96,11 @@ class Edge:
             await send(message)
 
         try:
-            answer = self._refusal(call, path) or await self._pass_on(call, receive, dressed)
+            answer = self._refusal(call) or await self._pass_on(call, receive, dressed)
             if answer is not None and not status:
                 await answer(scope, receive, dressed)
         finally:
-            self._note(call, path, status, began)
+            self._note(call, status, began)
 
     async def _pass_on(self, call: Call, receive: Receive, send: Send) -> Answer | None:
         """Have the request answered in time. If it is not, the answer that says so."""
@@ -120,9 +119,9 @@ class Edge:
             self._deadlines.end(task)
         return None
 
-    def _refusal(self, call: Call, path: str) -> Answer | None:
+    def _refusal(self, call: Call) -> Answer | None:
         """What is refused whatever the route."""
-        if self._limiter is not None and path not in HEALTH:
+        if self._limiter is not None and call.scope["path"] not in HEALTH:
             wait = self._limiter.refuse(self._proxies.address(call.scope))
             if wait is not None:
                 return too_many(wait)
@@ -141,14 +140,9 @@ class Edge:
             headers.append(CLOSE)
         return headers
 
-    def _spelt(self, path: str) -> str:
-        """The path as routes know it: letter case and stray slashes do not matter, but ids are left alone."""
-        parts = [part for part in path.split("/") if part]
-        return "/" + "/".join(word if (word := part.lower()) in self._words else part for part in parts)
-
-    def _note(self, call: Call, path: str, status: int, began: float) -> None:
-        note: dict[str, Any] = {"method": call.scope["method"], "path": path, "status": status}
+    def _note(self, call: Call, status: int, began: float) -> None:
+        note: dict[str, Any] = {"method": call.scope["method"], "path": call.path, "status": status}
         if call.known is not None:
             note["user"] = call.known.user
-        say = self._log.debug if path in HEALTH else self._log.info
+        say = self._log.debug if call.scope["path"] in HEALTH else self._log.info
         say("request", ms=round((perf_counter() - began) * 1000, 2), **note)

@@ -20,7 +20,7 @@ WRITES = (403, 408, 413)
 TAKES = (415,)
 SESSION = "session"
 
-_PART = re.compile(r"{(\w+):\w+}")
+_PART = re.compile(r":(\w+)")
 _TEXT = {"schema": {"type": "string"}}
 _WRITE_HEADERS = {"admitone-position": {"description": "The log position that this write reached", **_TEXT}}
 

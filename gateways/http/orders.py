@@ -48,12 +48,10 @@ class Orders:
                 errors=(400,),
                 signed_in=True,
             ),
-            self._one("GET", "/api/orders/{order:str}", self.show, "One of my orders", {200: OrderBody}),
-            self._one("DELETE", "/api/orders/{order:str}", self.delete, "Cancel an order", {204: None}),
-            self._one("PATCH", "/api/orders/{order:str}", self.cancel, "Cancel an order", {200: OrderBody}),
-            self._one(
-                "PATCH", "/api/orders/cancel/{order:str}", self.cancel, "Cancel an order", {200: OrderBody}
-            ),
+            self._one("GET", "/api/orders/:order", self.show, "One of my orders", {200: OrderBody}),
+            self._one("DELETE", "/api/orders/:order", self.delete, "Cancel an order", {204: None}),
+            self._one("PATCH", "/api/orders/:order", self.cancel, "Cancel an order", {200: OrderBody}),
+            self._one("PATCH", "/api/orders/cancel/:order", self.cancel, "Cancel an order", {200: OrderBody}),
         ]
 
     @staticmethod

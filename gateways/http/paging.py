@@ -48,4 +48,4 @@ def linked(call: Call, after: str | None) -> tuple[Header, ...]:
     if after is None:
         return ()
     target = urlencode({**call.query, "after": after})
-    return ((b"link", f'<{call.scope["path"]}?{target}>; rel="next"'.encode()),)
+    return ((b"link", f'<{call.path}?{target}>; rel="next"'.encode()),)

@@ -27,7 +27,7 @@ class Query(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """method, path: ``{name:str}`` stands for a part of the path.
+    """method, path: ``:name`` stands for any one part of the path.
 
     summary: one line for readers of the document. takes: the shape of the body, if one is read.
     answers: statuses that are no errors, and the shape of their bodies. errors: the statuses of errors

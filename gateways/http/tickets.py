@@ -54,7 +54,7 @@ class Tickets:
             ),
             Route(
                 method="GET",
-                path="/api/tickets/search/{text:str}",
+                path="/api/tickets/search/:text",
                 handle=self.search,
                 summary="Tickets for sale with these words in the title",
                 query=(SORT, ORDER, LIMIT, AFTER),
@@ -63,7 +63,7 @@ class Tickets:
             ),
             Route(
                 method="GET",
-                path="/api/tickets/{ticket:str}",
+                path="/api/tickets/:ticket",
                 handle=self.show,
                 summary="A ticket in any state",
                 answers={200: TicketBody},
@@ -88,7 +88,7 @@ class Tickets:
     def _mine(method: str, handle: Handler, summary: str, takes: type | None) -> Route:
         return Route(
             method=method,
-            path="/api/tickets/{ticket:str}",
+            path="/api/tickets/:ticket",
             handle=handle,
             summary=summary,
             takes=takes,
@@ -108,7 +108,7 @@ class Tickets:
         return await self._list(call, query.get("q"), seller)
 
     async def search(self, call: Call) -> Answer:
-        return await self._list(call, call.scope["path_params"]["text"], None)
+        return await self._list(call, call.names["text"], None)
 
     async def _list(self, call: Call, text: str | None, seller: str | None) -> Answer:
         query = call.query

@@ -96,7 +96,7 @@ class Marketplace:
         done = await self._desk.execute(
             order.order, order_id, order.PlaceOrder(terms_of(ticket_id, taken.state)), cause, new=True
         )
-        if isinstance(done.state, order.Cancelled):
+        if isinstance(done.state, order.Cancelled | order.Completed):
             # A repeat took the ticket again for an order that is over: give it back.
             await self._pump.pump(order_id, cause)
         return done

@@ -75,6 +75,7 @@ Step: TypeAlias = Tell | Ask | Wait
 # ── What is next ──────────────────────────────────────────────────────────────────────────────────
 
 NOT_SOLD = "the ticket can no longer be sold to this order"
+OVER = "the order is over"
 
 
 def next_step(purchase: Purchase, now: datetime) -> Step:
@@ -153,6 +154,9 @@ def _after_completion(purchase: Purchase) -> Step:
             return _ask(purchase, "refund", reason)
         case payment.Refunded() if _sold_to(purchase):
             return _tell_ticket(purchase, ticket.ReturnTicket(purchase.order_id))
+        case _ if _held_by(purchase):
+            # A late repeat of its reservation took the ticket again, after the sale had been undone.
+            return _tell_ticket(purchase, ticket.ReleaseTicket(purchase.order_id, OVER))
         case _:
             return Wait()
 

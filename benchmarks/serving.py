@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-KEY = "a key for measurements only, 32 b"
+KEY = "a-key-for-measurements-only-32-bytes"
 READY = 60.0
 """Seconds that a server may take to become ready."""
 
@@ -30,7 +30,14 @@ async def platform(data: Path, *, hold: int = 900, workers: int = 1) -> AsyncIte
         "ADMITONE_DRAIN": "0",
         "ADMITONE_LOG_LEVEL": "info",
     }
-    command = [sys.executable, "-m", "deploy.cli", "serve", "--port", str(port), "--data", str(data)]
+    command = [
+        str(Path(sys.executable).with_name("admitone")),
+        "serve",
+        "--port",
+        str(port),
+        "--data",
+        str(data),
+    ]
     command += ["--no-demo", "--hold", str(hold), "--workers", str(workers)]
     async with _running(command, told, data / "server.log", port):
         yield port

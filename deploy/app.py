@@ -147,7 +147,7 @@ def _put_together(
     follower = Follower(store, list(models.values()))
     agenda = ProjectedAgenda(AgendaTable(models[AGENDA.name]))
     watchdog = Watchdog(agenda, pump, desk, clock, Patience(settings.retry_delays))
-    driver = Driver(Lease(places.driver), watchdog, lambda: Waker(watchdog.wake, agenda.next_due, clock))
+    driver = Driver(Lease(places.driver), watchdog, lambda: Waker(watchdog.wake, agenda.next_due))
     services = Services(
         marketplace=marketplace,
         accounts=accounts,

@@ -1,20 +1,19 @@
 """Waking the watchdog when the next deadline comes, with APScheduler.
 
 It only ever wakes: deadlines are facts in the log, so what the scheduler has in memory may be lost at
-any time. Three habits of APScheduler would lose wakes, and are dealt with here: it drops a job that
-is a second late, it runs plain functions in threads, and it trusts the wall clock.
+any time. APScheduler drops a job that is a second late unless told otherwise, and runs plain functions
+in threads; both are dealt with here. It also trusts the wall clock, which may be set back: then the
+watchdog's own second, counted by the monotonic clock, finds what is due.
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.asyncio import (  # type: ignore[import-untyped]  # ships no types
     AsyncIOScheduler,
 )
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
 from apscheduler.triggers.date import DateTrigger  # type: ignore[import-untyped]
-
-from processmanager.ports import Clock
 
 BEAT = timedelta(seconds=0.5)
 """What the wakes at deadlines miss is found by the beat, so that expiry is within a second either way."""
@@ -30,12 +29,10 @@ class Waker:
         self,
         wake: Callable[[], None],
         next_due: Callable[[], datetime | None],
-        clock: Clock,
         beat: timedelta = BEAT,
     ) -> None:
         self._wake = wake
         self._next_due = next_due
-        self._clock = clock
         self._beat = beat
         self._scheduler: AsyncIOScheduler | None = None
         self._armed: datetime | None = None
@@ -43,11 +40,10 @@ class Waker:
     def start(self) -> None:
         """Begin, on the running event loop."""
         self._scheduler = AsyncIOScheduler(
-            timezone=_DecidingTime(self._clock),
+            timezone=UTC,
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
-        at_once = self._clock.now()
-        self._scheduler.add_job(self._on_beat, _Every(self._beat), id="beat", next_run_time=at_once)
+        self._scheduler.add_job(self._on_beat, _Every(self._beat), id="beat", next_run_time=datetime.now(UTC))
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -76,28 +72,6 @@ class Waker:
     async def _on_beat(self) -> None:
         self._wake()
         self.rearm()
-
-
-class _DecidingTime(tzinfo):
-    """UTC by the deciding clock. APScheduler asks its time zone what time it is, so here it is told.
-
-    So a wall clock that is set back does not put off what is due, nor does one that leaps bring it forward.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-
-    def fromutc(self, _: datetime) -> datetime:
-        return self._clock.now()
-
-    def utcoffset(self, _: datetime | None) -> timedelta:
-        return timedelta(0)
-
-    def dst(self, _: datetime | None) -> timedelta:
-        return timedelta(0)
-
-    def tzname(self, _: datetime | None) -> str:
-        return "UTC by the deciding clock"
 
 
 class _Every(BaseTrigger):  # type: ignore[misc]  # ships no types

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ADMITONE = str(Path(sys.executable).with_name("admitone"))
+FOREIGN = ("ADMITONE_", "MAKE", "MFLAGS", "PYTEST_", "ARGS")
 PATIENCE = 30.0
 """Seconds that anything may take here."""
 
@@ -40,9 +41,13 @@ class Running:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This environment without settings of Admit One, and then ``variables``."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("ADMITONE_")}
-    return plain | {f"ADMITONE_{name.upper()}": value for name, value in variables.items()}
+    """This environment without what a make or pytest around it has set, and ``variables`` as settings.
+
+    The drain is short, so that what is not about draining does not wait for it.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    told = {"drain": "0.1"} | variables
+    return kept | {f"ADMITONE_{name.upper()}": value for name, value in told.items()}
 
 
 @contextmanager

@@ -103,7 +103,7 @@ def test_ctrl_c_drains_too(data: Path) -> None:
 
 
 def test_replacing_the_workers_one_after_another_fails_no_request(data: Path) -> None:
-    with running(data, "--workers", "2", rate_limit="off") as server:
+    with running(data, "--workers", "2", "--drain", "1", rate_limit="off") as server:
         before = server.children()
         callers = Callers(server.url, 8)
         try:
@@ -125,7 +125,7 @@ def _replaced(server: Running, times: int) -> bool:
 
 def test_stopping_under_load_resets_nobody(data: Path) -> None:
     """Each caller is answered until he is refused; nobody is cut off in between."""
-    with running(data, "--workers", "2", rate_limit="off") as server:
+    with running(data, "--workers", "2", "--drain", "1", rate_limit="off") as server:
         callers = Callers(server.url, 8)
         eventually(lambda: callers.answered > 50, "the server is under load")
         server.signal()

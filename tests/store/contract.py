@@ -14,7 +14,9 @@ from uuid import UUID, uuid4
 from domain.decider import AnyProposed, Metadata, Proposed
 from domain.parking import PurchaseRetried
 from gateways.embedded import EmbeddedStore
+from gateways.eventstoredb import EventStoreDBStore
 from processmanager.ports import EventStore
+from tests.eventstoredb.cluster import Cluster
 
 Factory: TypeAlias = Callable[[Path], AbstractAsyncContextManager[EventStore]]
 
@@ -29,7 +31,18 @@ async def embedded(directory: Path) -> AsyncIterator[EmbeddedStore]:
         await store.close()
 
 
-STORES: dict[str, Factory] = {"embedded": embedded}
+@asynccontextmanager
+async def eventstoredb(_: Path) -> AsyncIterator[EventStoreDBStore]:
+    """EventStoreDB's double, over its wire protocol."""
+    async with Cluster() as double:
+        store = await EventStoreDBStore.open(double.uri())
+        try:
+            yield store
+        finally:
+            await store.close()
+
+
+STORES: dict[str, Factory] = {"embedded": embedded, "eventstoredb": eventstoredb}
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 

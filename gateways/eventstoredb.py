@@ -1,0 +1,245 @@
+"""EventStoreDB behind the store port, through esdbclient's asynchronous client.
+
+An answer that was lost is never taken for a failure: the append is repeated with the same ids at the same
+revision, which EventStoreDB recognises, then the stream is looked at, and only then is the outcome unknown.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from esdbclient import NewEvent, RecordedEvent, StreamState
+from esdbclient.exceptions import NotFound, StreamIsDeleted, WrongCurrentVersion
+
+from domain.decider import NO_STREAM, AnyProposed, AnyRecorded, Recorded
+from domain.deciders import DECIDERS
+from gateways.codec import Codec
+from gateways.eventstoredb_address import Address, BadAddress
+from gateways.eventstoredb_calls import Calls, NotLeader, append_once, read_all_once, read_stream_once, whole
+from gateways.eventstoredb_follow import SILENCE, Following
+from gateways.eventstoredb_gone import gap, says_deleted, whole_from
+from gateways.eventstoredb_trouble import NotAuthorised, TooLarge
+from processmanager.ports import OutcomeUnknown, StoreUnavailable, WrongRevision
+
+__all__ = ["BadAddress", "EventStoreDBStore", "NotAuthorised", "TooLarge"]
+
+PATIENCE = 1.4
+"""Seconds for which a call tries to get through. With the look behind it: less than two."""
+
+START = 6.0
+"""Seconds for which the start tries to reach the store."""
+
+LOOK = 0.4
+"""Seconds for finding out, at the end, whether an append whose answer was lost is there."""
+
+STREAMS = f"({'|'.join(decider.category for decider in DECIDERS)})-[\\s\\S]*"
+"""Ours, whatever else lives in the database. One group: the client puts ^ and $ around the whole."""
+
+_PAGE = 500
+_LONGEST_STREAM = 2**53
+
+
+class EventStoreDBStore:
+    """The log in EventStoreDB: one node, or a cluster whose leader is followed."""
+
+    @classmethod
+    async def open(
+        cls, uri: str, codec: Codec | None = None, *, patience: float = PATIENCE, silence: float = SILENCE
+    ) -> "EventStoreDBStore":
+        """Connect, and see that the log can be used.
+
+        patience: seconds for which a call tries to get through. silence: seconds without a message after
+        which a follower looks whether it has missed something.
+        Raises BadAddress, NotAuthorised, StoreUnavailable; each says in one line what to do.
+        """
+        address = Address(uri)
+        store = cls(address, codec or Codec(), patience, silence)
+        try:
+            await store._first_look()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    def __init__(self, address: Address, codec: Codec, patience: float, silence: float) -> None:
+        """``open`` is the way in: this looks at nothing."""
+        self._address = address
+        self._codec = codec
+        self._silence = silence
+        self._calls = Calls(address, patience)
+        self._looks = Calls(address, LOOK)
+        self._followings: set[Following] = set()
+        self._head = 0
+
+    async def read(self, stream: str, after: int = NO_STREAM) -> Sequence[AnyRecorded]:
+        """As the port says. What is gone from the stream comes as one ``Unreadable`` in its place."""
+        events: list[RecordedEvent] = []
+        next_ = after + 1
+        try:
+            while True:
+                page = await self._page(self._calls, stream, next_, _PAGE)
+                events += page
+                if len(page) < _PAGE:
+                    break
+                next_ = page[-1].stream_position + 1
+        except (NotFound, StreamIsDeleted) as error:
+            return await self._missing(stream, after, deleted=isinstance(error, StreamIsDeleted))
+        return whole_from(stream, after + 1, [self._recorded(event) for event in events], self._head)
+
+    async def append(self, stream: str, events: Sequence[AnyProposed], expected: int) -> int:
+        """As the port says. Raises also TooLarge, and ValueError for what cannot be written as UTF-8."""
+        if not NO_STREAM <= expected < _LONGEST_STREAM:
+            raise WrongRevision(f"{stream} is never at revision {expected}")
+        if not events:
+            return await self._append_nothing(stream, expected)
+        encoded = [self._encoded(proposed) for proposed in events]
+        stream.encode()  # a name that cannot be written is found out here, not inside a call
+        try:
+            position = await self._calls.call(
+                lambda client, timeout: append_once(
+                    client,
+                    stream,
+                    current_version=StreamState.NO_STREAM if expected == NO_STREAM else expected,
+                    events=encoded,
+                    timeout=timeout,
+                )
+            )
+        except WrongCurrentVersion as error:
+            raise WrongRevision(str(error)) from None
+        except StreamIsDeleted:
+            raise WrongRevision(f"{stream} was deleted") from None
+        except OutcomeUnknown as error:
+            position = await self._settle(stream, encoded, expected, error)
+        if not position:
+            # An append that stands there already, but can no longer be read, has no position.
+            raise WrongRevision(f"{stream} was cut off")
+        self._head = max(self._head, position)
+        return int(position)
+
+    async def follow(self, after: int = 0) -> AsyncIterator[Sequence[AnyRecorded]]:
+        """As the port says, in batches of at most 500. Goes on after every kind of disconnection.
+
+        Raises StoreUnavailable when the store is closed, and StoreDamaged when the log ends before
+        ``after``: who has read further than there is has read another log, or this one has lost its end.
+        """
+        self._calls.refuse_closed()
+        following = Following(self._address, STREAMS, after, self._newest, self._silence)
+        self._followings.add(following)
+        try:
+            async with aclosing(following.batches()) as batches:  # type: ignore[type-var]  # a generator
+                async for batch in batches:
+                    found = [self._recorded(event) for event in batch]
+                    self._head = max(self._head, found[-1].position)
+                    yield found
+        finally:
+            self._followings.discard(following)
+        self._calls.refuse_closed()
+
+    def head(self) -> int:
+        """The last position that this process knows of, 0 for an empty log. Raises StoreUnavailable."""
+        self._calls.refuse_closed()
+        return self._head
+
+    def health(self) -> str | None:
+        """None, or in one line what is wrong: calls fail, or the log is not being followed."""
+        problems = [self._calls.problem, *(following.problem for following in self._followings)]
+        return next((problem for problem in problems if problem), None)
+
+    async def close(self) -> None:
+        """End the followers, close the connections. A second call does nothing."""
+        for following in self._followings:
+            following.close()
+        await self._calls.close()
+        await self._looks.close()
+
+    # ── How ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def _first_look(self) -> None:
+        first = Calls(self._address, START, follows=False)
+        try:
+            self._head = await self._newest(first)
+        except NotLeader as error:
+            raise BadAddress(
+                f"{self._address}: this node does not lead its cluster. "
+                f"Use esdb://{error.leader} or, better, the addresses of all nodes"
+            ) from None
+        except NotAuthorised as error:
+            raise NotAuthorised(f"{self._address}: {error}") from None
+        except StoreUnavailable as error:
+            raise StoreUnavailable(f"{error} ({self._address.hint})") from None
+        finally:
+            await first.close()
+
+    async def _newest(self, calls: Calls | None = None) -> int:
+        """The position of our last event. Only the leader answers, as in all reads of ours."""
+        found = await self._reading(
+            calls or self._calls,
+            lambda client, timeout: whole(
+                read_all_once(
+                    client,
+                    backwards=True,
+                    filter_include=[STREAMS],
+                    filter_by_stream_name=True,
+                    limit=1,
+                    timeout=timeout,
+                )
+            ),
+        )
+        return int(found[0].commit_position or 0) if found else 0
+
+    async def _page(self, calls: Calls, stream: str, first: int, limit: int) -> list[RecordedEvent]:
+        stream.encode()
+        return await self._reading(
+            calls,
+            lambda client, timeout: whole(
+                read_stream_once(client, stream, stream_position=first, limit=limit, timeout=timeout)
+            ),
+        )
+
+    async def _reading(self, calls: Calls, action: Any) -> list[RecordedEvent]:
+        """A call that writes nothing, so its outcome is never in doubt."""
+        try:
+            return list(await calls.call(action))
+        except OutcomeUnknown as error:
+            raise StoreUnavailable(str(error)) from None
+
+    async def _settle(
+        self, stream: str, events: Sequence[NewEvent], expected: int, error: OutcomeUnknown
+    ) -> int:
+        """Look where the events should stand. If they are not there, they may still be on their way."""
+        try:
+            found = await self._page(self._looks, stream, expected + 1, len(events))
+        except Exception:
+            raise error from None
+        if not found:
+            raise error
+        if [each.id for each in found] == [each.id for each in events]:
+            return int(found[-1].commit_position or 0)
+        raise WrongRevision(f"{stream} was written by another")
+
+    async def _append_nothing(self, stream: str, expected: int) -> int:
+        events = await self.read(stream, max(expected - 1, NO_STREAM))
+        if (events[-1].revision if events else NO_STREAM) != expected:
+            raise WrongRevision(f"{stream} is not at revision {expected}")
+        return events[-1].position if events else 0
+
+    async def _missing(self, stream: str, after: int, *, deleted: bool) -> Sequence[AnyRecorded]:
+        """No events, or one that says that there have been some."""
+        if not deleted:
+            try:
+                metadata = await self._page(self._calls, f"$${stream}", 0, 1)
+            except NotFound:
+                return ()
+            if not says_deleted(metadata):
+                return ()
+        return [gap(stream, after + 1, self._head, "the stream was deleted")]
+
+    def _encoded(self, proposed: AnyProposed) -> NewEvent:
+        encoded = self._codec.encode(proposed)
+        return NewEvent(encoded.type, encoded.data, encoded.metadata, id=proposed.id)
+
+    def _recorded(self, event: RecordedEvent) -> AnyRecorded:
+        decoded, metadata = self._codec.decode(event.type, event.data, event.metadata)
+        position = event.commit_position
+        assert position is not None  # servers before 22.10 gave none
+        return Recorded(event.stream_name, event.stream_position, position, event.id, decoded, metadata)

@@ -1,0 +1,199 @@
+"""Calls of EventStoreDB: every one with a deadline, repeated a bounded number of times, here and only here.
+
+The client's own retries are gone around: they multiply (up to sixteen calls for one), and reconnecting
+ends everything else that runs on the same client.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from inspect import unwrap
+from typing import Any, TypeAlias, TypeVar
+
+from esdbclient import AsyncEventStoreDBClient
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
+
+from gateways.eventstoredb_address import Address
+from gateways.eventstoredb_trouble import Trouble, refusal, trouble
+from processmanager.ports import OutcomeUnknown, StoreUnavailable
+
+T = TypeVar("T")
+Action: TypeAlias = Callable[[AsyncEventStoreDBClient, float], Coroutine[Any, Any, T]]
+"""One call on a client, with the seconds that it may take."""
+
+ATTEMPT = 0.7
+"""Seconds for one attempt, as long as there is time for another."""
+
+append_once = unwrap(AsyncEventStoreDBClient.append_to_stream)
+read_stream_once = unwrap(AsyncEventStoreDBClient.read_stream)
+read_all_once = unwrap(AsyncEventStoreDBClient.read_all)
+subscribe_once = unwrap(AsyncEventStoreDBClient.subscribe_to_all)
+
+
+class _TryAgain(Exception):
+    """An attempt failed in a way that may pass."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.reason)
+        self.trouble = trouble
+
+
+class NotLeader(Exception):
+    """The node that was named does not lead its cluster; ``leader`` does."""
+
+    def __init__(self, leader: str) -> None:
+        super().__init__(leader)
+        self.leader = leader
+
+
+class Calls:
+    """The client that all commands share, and the patience that they have with the store.
+
+    patience: seconds after which a call is given up. follows: go to the leader that a node names; if
+    not, NotLeader is raised.
+    """
+
+    def __init__(self, address: Address, patience: float, *, follows: bool = True) -> None:
+        self._address = address
+        self._patience = patience
+        self._follows = follows
+        self._client: AsyncEventStoreDBClient | None = None
+        self._renewing = asyncio.Lock()
+        self._retired: set[asyncio.Task[None]] = set()
+        self._closed = asyncio.Event()
+        self.problem: str | None = None
+        """Why the last call failed; None once one has succeeded."""
+
+    async def call(self, action: Action[T]) -> T:
+        """Do it, again if that may help, until the patience ends.
+
+        Raises StoreUnavailable if nothing can have been written, OutcomeUnknown if something may have
+        been, and whatever the store answers about the stream.
+        """
+        deadline = asyncio.get_running_loop().time() + self._patience
+        unsure = False
+        try:
+            async for attempt in AsyncRetrying(
+                stop=stop_before_delay(self._patience),
+                wait=wait_random_exponential(0.05, max=0.4),
+                retry=retry_if_exception_type(_TryAgain),
+                reraise=True,
+            ):
+                with attempt:
+                    try:
+                        return await self._once(action, deadline)
+                    except _TryAgain as failed:
+                        unsure = unsure or not failed.trouble.unwritten
+                        raise
+        except _TryAgain as failed:
+            self.problem = f"{self._address}: {failed.trouble.reason}"
+        if unsure:
+            raise OutcomeUnknown(self.problem)
+        raise StoreUnavailable(self.problem)
+
+    async def _once(self, action: Action[T], deadline: float) -> T:
+        self.refuse_closed()
+        left = deadline - asyncio.get_running_loop().time()
+        client = self._client
+        try:
+            if client is None:
+                client = await apart(self._renew(None, self._address), left)
+            seconds = left if left < 1.5 * ATTEMPT else ATTEMPT
+            result = await apart(action(client, seconds), seconds + 0.1)
+        except Exception as error:
+            if refused := refusal(error):
+                raise refused from None
+            found = trouble(error)
+            if found is None:
+                self.problem = None
+                raise
+            self.problem = f"{self._address}: {found.reason}"
+            if not found.again:
+                raise (StoreUnavailable if found.unwritten else OutcomeUnknown)(self.problem) from None
+            await self._follow_leader(client, found, deadline)
+            raise _TryAgain(found) from None
+        self.refuse_closed()  # a read that was running when we closed has ended early, and looks complete
+        self.problem = None
+        return result
+
+    async def _follow_leader(
+        self, client: AsyncEventStoreDBClient | None, found: Trouble, deadline: float
+    ) -> None:
+        """Go to the node that was named, or ask the cluster again who leads it."""
+        if found.leader and not self._follows and self._address.is_one_node:
+            raise NotLeader(found.leader)
+        if found.leader:
+            address = self._address.at(found.leader)
+        elif found.moved and not self._address.is_one_node:
+            address = self._address
+        else:
+            return  # a single node: gRPC connects to it again by itself
+        left = deadline - asyncio.get_running_loop().time()
+        with suppress(Exception):  # the next attempt tells
+            await apart(self._renew(client, address), left)
+
+    async def _renew(self, seen: AsyncEventStoreDBClient | None, address: Address) -> AsyncEventStoreDBClient:
+        """Another client in place of ``seen``, unless somebody else has been quicker."""
+        async with self._renewing:
+            if self._client is None or self._client is seen:
+                fresh = address.client()
+                await fresh.connect()
+                self._retire(self._client)
+                self._client = fresh
+            return self._client
+
+    def _retire(self, client: AsyncEventStoreDBClient | None) -> None:
+        """Close a client once no call can be on it any more: a read on it would end early, in silence."""
+        if client is None:
+            return
+        task = asyncio.create_task(self._close_later(client))
+        self._retired.add(task)
+        task.add_done_callback(self._retired.discard)
+
+    async def _close_later(self, client: AsyncEventStoreDBClient) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience + 1):
+                await self._closed.wait()
+        await client.close()
+
+    def refuse_closed(self) -> None:
+        """Raises StoreUnavailable after ``close``: the bare client would open again by itself."""
+        if self._closed.is_set():
+            raise StoreUnavailable("the log is closed")
+
+    async def close(self) -> None:
+        self._closed.set()
+        self._retire(self._client)
+        self._client = None
+        if self._retired:
+            await asyncio.wait(self._retired, timeout=2)
+
+
+async def apart(work: Coroutine[Any, Any, T], seconds: float) -> T:
+    """The result of ``work``, done in a task of its own. Raises TimeoutError.
+
+    The client takes a cancellation in the middle of a read for the read's end, and would give half a
+    stream as if it were the whole. So no time limit and no cancellation of ours may reach it directly.
+    """
+    task = asyncio.create_task(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=max(seconds, 0))
+    except asyncio.CancelledError:
+        _abandon(task)
+        raise
+    if not done:
+        _abandon(task)
+        raise TimeoutError
+    return task.result()
+
+
+def _abandon(task: "asyncio.Task[Any]") -> None:
+    task.cancel()
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+
+
+async def whole(reading: Awaitable[Any]) -> list[Any]:
+    """Everything that a read gives."""
+    events = await reading
+    async with events:
+        return [event async for event in events]

@@ -1,0 +1,116 @@
+"""What the client's errors mean for us: was something written, is it worth another try, who leads?"""
+
+from esdbclient.exceptions import (
+    AccessDeniedError,
+    BadRequestError,
+    DiscoveryFailed,
+    EventStoreDBClientException,
+    MaximumAppendSizeExceededError,
+    NodeIsNotLeader,
+    NotFound,
+    ServiceUnavailable,
+    SSLError,
+    StreamIsDeleted,
+    WrongCurrentVersion,
+)
+from grpc import RpcError, StatusCode  # type: ignore[import-untyped]
+from grpc.aio import UsageError  # type: ignore[import-untyped]
+from msgspec import Struct
+
+from processmanager.ports import StoreUnavailable
+
+
+class NotAuthorised(StoreUnavailable):
+    """EventStoreDB does not accept the credentials, or does not allow them what was asked."""
+
+
+class TooLarge(ValueError):
+    """One append holds more than EventStoreDB takes at once: 1 MiB, unless it was told otherwise."""
+
+
+class Trouble(Struct, frozen=True):
+    """An error that says nothing about the stream, only about reaching the store.
+
+    reason: one line. unwritten: nothing can have been written. again: another try may succeed.
+    moved: another node may serve us; leader: the one that was named.
+    """
+
+    reason: str
+    unwritten: bool
+    again: bool = True
+    moved: bool = False
+    leader: str | None = None
+
+
+_NEVER_SENT = (
+    "failed to connect",
+    "connection refused",
+    "name resolution",
+    "dns resolution",
+    "empty address list",
+    "server is not ready",
+    "server is too busy",
+    "server is busy",
+    "handshake",
+    "ssl_error",
+)
+_NOT_READY = "google.protobuf.Empty"
+_ANSWERS = (NotFound, StreamIsDeleted, WrongCurrentVersion)
+_ALL = (EventStoreDBClientException, RpcError, UsageError, TimeoutError)
+_FINAL = (StatusCode.RESOURCE_EXHAUSTED, StatusCode.INVALID_ARGUMENT, StatusCode.UNIMPLEMENTED)
+_FORBIDDEN = (StatusCode.PERMISSION_DENIED, StatusCode.UNAUTHENTICATED)
+
+
+def refusal(error: Exception) -> Exception | None:
+    """The error to raise where EventStoreDB will never take what it was given; None for any other."""
+    if isinstance(error, MaximumAppendSizeExceededError):
+        return TooLarge(f"EventStoreDB does not take so much at once: {error}")
+    if isinstance(error, BadRequestError):
+        return ValueError(f"EventStoreDB does not take such an event: {error}")
+    if isinstance(error, AccessDeniedError) or _code(error) in _FORBIDDEN:
+        return NotAuthorised(f"EventStoreDB refuses us: {_line(error)}")
+    return None
+
+
+def trouble(error: Exception) -> Trouble | None:
+    """What an error says about reaching the store; None if it is an answer about a stream."""
+    if isinstance(error, _ANSWERS) or not isinstance(error, _ALL):
+        return None
+    if isinstance(error, NodeIsNotLeader):
+        leader = error.leader_grpc_target
+        return Trouble("the node does not lead its cluster", unwritten=True, moved=True, leader=leader)
+    if isinstance(error, DiscoveryFailed):
+        return Trouble(_line(error), unwritten=True, moved=True)
+    if isinstance(error, ServiceUnavailable):
+        text = _line(error)
+        return Trouble(text, unwritten=_never_sent(text), again=not isinstance(error, SSLError), moved=True)
+    if _code(error) in _FINAL:
+        return Trouble(_line(error), unwritten=True, again=False)
+    if isinstance(error, TimeoutError):
+        return Trouble("it did not answer in time", unwritten=False, moved=True)
+    text = _line(error)
+    if type(error) is EventStoreDBClientException:
+        # The client has no name for the answer to a batch that says that the node is not ready.
+        return Trouble(text, unwritten=_NOT_READY in text, moved=True)
+    return Trouble(text, unwritten=False)
+
+
+def _never_sent(text: str) -> bool:
+    return any(sign in text.lower() for sign in _NEVER_SENT)
+
+
+def _code(error: Exception) -> StatusCode | None:
+    inner = error.args[0] if error.args else None
+    return inner.code() if isinstance(inner, RpcError) else None
+
+
+def _line(error: Exception) -> str:
+    """One line: the gRPC status and its details where there are such, else the error's own text."""
+    inner = error.args[0] if error.args else None
+    if isinstance(inner, RpcError):
+        return f"{inner.code().name}: {_one_line(inner.details())}"
+    return _one_line(str(error)) or type(error).__name__
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split())[:300]

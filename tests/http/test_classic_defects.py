@@ -82,6 +82,21 @@ async def test_d5_the_same_key_pays_once_and_answers_alike(shop: Shop) -> None:
     assert await captures(shop) == 1
 
 
+async def test_d5_a_payment_whose_answer_got_lost_is_settled_under_its_key(shop: Shop) -> None:
+    order = await shop.ordered(await shop.listed())
+    first = await pay(shop, order, "tok_lostAnswer", key="lost")
+    if first.status_code != 201:
+        assert first.status_code == 503
+        assert "same Idempotency-Key" in message(first)
+
+    async def settled() -> bool:
+        return bool((await pay(shop, order, "tok_lostAnswer", key="lost")).status_code == 201)
+
+    await soon(settled, 15)
+    assert await captures(shop) == 1
+    assert (await shop.client("buyer").get(f"/api/orders/{order['id']}")).json()["status"] == "complete"
+
+
 async def test_d6_a_buyer_whose_card_was_declined_pays_with_another(shop: Shop) -> None:
     order = await shop.ordered(await shop.listed())
     declined = await pay(shop, order, "tok_chargeDeclined")

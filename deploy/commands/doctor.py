@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.commands.options import command_line, existing, load, setting
+from deploy.commands.options import command_line, data_option, existing, load, setting
 from deploy.places import Places
 
 if TYPE_CHECKING:
@@ -38,21 +38,20 @@ def doctor(**options: str | None) -> None:
     from deploy.models_check import ModelChecks
 
     console = Console(highlight=False, soft_wrap=True)
-    told = load(**options)
-    places = existing(told.data)
+    places = existing(load(**options).data)
     models = ModelChecks(places)
-    books = asyncio.run(_read(places, models))
-    case = Case(books, _entries(places), datetime.now(UTC))
-    wrong = sum(_tell(console, told.shown()["data"], check.__doc__ or "", check(case)) for check in CHECKS)
-    wrong += _tell(
-        console, told.shown()["data"], "Each read model is what a rebuild gives.", models.findings()
-    )
+    books = asyncio.run(read_books(places, models))
+    case = Case(books, entries(places), datetime.now(UTC))
+    wrong = sum(_tell(console, places, check.__doc__ or "", check(case)) for check in CHECKS)
+    wrong += _tell(console, places, "Each read model is what a rebuild gives.", models.findings())
     size = f"{books.events:,} events in {len(books.touched):,} streams"
-    console.print(f"\n{size}: {'all is well' if not wrong else f'{wrong:,} findings'}.")
+    found = f"{wrong:,} finding{'s' if wrong > 1 else ''}" if wrong else "all is well"
+    console.print(f"\n{size}: {found}.")
     sys.exit(1 if wrong else 0)
 
 
-async def _read(places: Places, models: "ModelChecks") -> "Books":
+async def read_books(places: Places, models: "ModelChecks") -> "Books":
+    """The whole log, folded, and shown to ``models`` on the way."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -60,7 +59,7 @@ async def _read(places: Places, models: "ModelChecks") -> "Books":
     from deploy.log_reader import head, pages
 
     books = Books()
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Reading the log", total=head(places.log))
         async for page in pages(places.log):
             books.take(page)
@@ -69,7 +68,8 @@ async def _read(places: Places, models: "ModelChecks") -> "Books":
     return books
 
 
-def _entries(places: Places) -> tuple["Entry", ...]:
+def entries(places: Places) -> tuple["Entry", ...]:
+    """What the card simulator has in its ledger."""
     from gateways.card_ledger import CardLedger
 
     if not places.cards.is_file():
@@ -78,7 +78,7 @@ def _entries(places: Places) -> tuple["Entry", ...]:
         return tuple(ledger.entries())
 
 
-def _tell(console: "Console", data: str, title: str, found: Iterable["Finding"]) -> int:
+def _tell(console: "Console", places: Places, title: str, found: Iterable["Finding"]) -> int:
     """Print one check; how much it found."""
     from rich.text import Text
 
@@ -89,16 +89,13 @@ def _tell(console: "Console", data: str, title: str, found: Iterable["Finding"])
     console.print(Text.assemble(mark, title.splitlines()[0]))
     for finding in findings[:SHOWN]:
         console.print(Text(f"    {clean(finding.what)}"))
-        console.print(Text(f"      → {_as_typed(finding.repair, data)}", "cyan"))
+        console.print(Text(f"      → {_as_typed(finding.repair, places)}", "cyan"))
     if len(findings) > SHOWN:
         console.print(f"    and {len(findings) - SHOWN:,} more")
     return len(findings)
 
 
-def _as_typed(repair: str, data: str) -> str:
+def _as_typed(repair: str, places: Places) -> str:
     """A repair as the user would type it here."""
-    options = "" if data == "var" else f" --data {data}"
-    called = command_line()
-    return repair.replace("admitone parked", f"{called} parked{options}").replace(
-        "admitone ", f"{called} "
-    ) + ("" if "parked" in repair else options)
+    before, found, words = repair.partition("admitone ")
+    return before + command_line(words, *data_option(places)) if found else repair

@@ -1,6 +1,7 @@
 """``admitone events``: the log, or a part of it, as it is or as it grows."""
 
 import asyncio
+import select
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -51,7 +52,30 @@ def events(
         return stream in (None, fact.stream, fact.category) and request in (None, fact.metadata.correlation)
 
     with suppress(KeyboardInterrupt):
-        asyncio.run(_print(facts(log, after=after, stream=one_stream, follow=follow), wanted, limit))
+        asyncio.run(
+            _print_until_unread(facts(log, after=after, stream=one_stream, follow=follow), wanted, limit)
+        )
+
+
+async def _print_until_unread(log: AsyncIterator[AnyRecorded], wanted: Wanted, limit: int | None) -> None:
+    """Print, and end as soon as nobody reads it any more, as `| head` does, also while nothing happens."""
+    printing = asyncio.create_task(_print(log, wanted, limit))
+    unread = asyncio.create_task(_unread())
+    done, _ = await asyncio.wait({printing, unread}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (printing, unread):
+        task.cancel()
+    if printing in done:
+        printing.result()
+
+
+async def _unread() -> None:
+    """Until the other end of a pipe on stdout is closed."""
+    pipe = select.poll()
+    pipe.register(sys.stdout.fileno(), 0)
+    while True:
+        if any(event & select.POLLERR for _, event in pipe.poll(0)):
+            return
+        await asyncio.sleep(0.2)
 
 
 async def _print(log: AsyncIterator[AnyRecorded], wanted: Wanted, limit: int | None) -> None:

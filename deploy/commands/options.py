@@ -10,7 +10,7 @@ import click
 
 from deploy.failing import Failed
 from deploy.places import Places
-from deploy.settings import SETTINGS, Settings, defaults, option_name
+from deploy.settings import SETTINGS, Settings, defaults, option_name, variable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,3 +60,9 @@ def command_line(*words: str) -> str:
         str(called.relative_to(here)) if called.is_absolute() and called.is_relative_to(here) else str(called)
     )
     return " ".join((path, *words))
+
+
+def data_option(places: Places) -> list[str]:
+    """What a command line needs to find ``places``: nothing if that is where it looks anyway."""
+    usual = str(places.root) == defaults()["data"] or variable("data") in os.environ
+    return [] if usual else ["--data", str(places.root)]

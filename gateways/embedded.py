@@ -8,7 +8,6 @@ and by those of other processes within POLL seconds.
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from domain.decider import NO_STREAM, AnyProposed, AnyRecorded
@@ -55,6 +54,7 @@ class EmbeddedStore:
         self._mark = HeadMark(path)
         self._news = News(reader.head())
         self._writer = GroupCommit(path, writer, self._committed)
+        self._unreadable: str | None = None
         self._pulse = asyncio.get_running_loop().create_task(self._beat(), name="log-pulse")
         self.recorder = EventRecorder.at(path)
 
@@ -110,8 +110,8 @@ class EmbeddedStore:
         return self._reader.head()
 
     def health(self) -> str | None:
-        """None, or in one line what is wrong: the writer is stuck, has failed, or is closed."""
-        return self._writer.health()
+        """None, or in one line what is wrong: the writer is stuck or has failed, the file is unreadable."""
+        return self._writer.health() or self._unreadable
 
     async def close(self) -> None:
         """Commit what was accepted, end the followers, let go of the file. A second call does nothing."""
@@ -139,8 +139,11 @@ class EmbeddedStore:
         while True:
             await asyncio.sleep(POLL)
             self._writer.tend()
-            with suppress(StoreUnavailable):  # whoever reads next is told
+            try:
                 self._news.tell(self._reader.head())
+                self._unreadable = None
+            except StoreUnavailable as error:  # who reads next is told; this tells who asks for our health
+                self._unreadable = str(error)
 
     def _refuse_closed(self) -> None:
         if self._news.closed:

@@ -117,6 +117,11 @@ def checkpoint(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
+def touch(connection: sqlite3.Connection) -> None:
+    """Write what is there already, within a transaction: its commit tells whether the file can be written."""
+    connection.execute(f"PRAGMA user_version={FORMAT}")
+
+
 def _recognise(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute(f"PRAGMA busy_timeout={int(LOCK_WAIT * 1000)}")
     kind = connection.execute("PRAGMA application_id").fetchone()[0]

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateways.embedded_append import Append, insert
-from gateways.embedded_file import begin, checkpoint, explain, open_checked, primary
+from gateways.embedded_file import begin, checkpoint, explain, open_checked, primary, touch
 from gateways.embedded_recorder import Row
 from gateways.embedded_thread import LoopThread
 from processmanager.ports import OutcomeUnknown, StoreUnavailable
@@ -85,6 +85,8 @@ class GroupCommit:
         """None, or in one line what keeps the log from being written."""
         if self._closing:
             return "the log is closed"
+        if self._task.done():
+            return "the log's writer has stopped"
         oldest = min((append.since for append in self._batch), default=None)
         if oldest is not None and self._loop.time() - oldest > DEADLINE:
             return f"a commit has been under way for {self._loop.time() - oldest:.0f} s"
@@ -124,7 +126,7 @@ class GroupCommit:
                 self._batch.append(append)
 
     async def _write(self, batch: Sequence[Append]) -> None:
-        """Write a batch and answer all of it. An empty one finds out whether the file can be written."""
+        """Write a batch and answer all of it. An empty one only finds out whether that can be done."""
         committing = False
         try:
             connection = await self._open()
@@ -132,7 +134,9 @@ class GroupCommit:
             before = connection.total_changes
             for append in batch:
                 insert(connection, append)
-            committing = connection.total_changes != before
+            if not batch:
+                touch(connection)
+            committing = not batch or connection.total_changes != before
             await self._finish(connection, committing=committing)
         except Exception as error:
             failure = await self._recover(error)
@@ -141,7 +145,7 @@ class GroupCommit:
                 append.fail(OutcomeUnknown(str(failure)) if unknown else failure)
         else:
             self.fault = None
-            if committing:
+            if batch and committing:
                 self._committed(max(append.position for append in batch))
             for append in batch:
                 append.settle()

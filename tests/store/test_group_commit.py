@@ -1,6 +1,7 @@
 """Appends that share a commit: what one of them suffers is no other's, and each is told the truth."""
 
 import asyncio
+import os
 import resource
 import sqlite3
 import threading
@@ -126,6 +127,16 @@ async def test_a_full_disk_refuses_appends_until_there_is_room_again(embedded: E
 
     connection(embedded).execute("PRAGMA max_page_count=1000000")
     assert await embedded.append("parking-2", large, NO_STREAM) == 4
+    assert embedded.health() is None
+
+
+async def test_a_log_whose_mark_cannot_be_written_goes_on(embedded: EmbeddedStore) -> None:
+    """The mark only helps to notice a loss, so a disk without room for it is no reason to stop."""
+    read_only = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(read_only, embedded._mark._file)
+    os.close(read_only)
+    assert await embedded.append("parking-1", [event()], NO_STREAM) == 1
+    assert await embedded.append("parking-2", [event()], NO_STREAM) == 2
     assert embedded.health() is None
 
 

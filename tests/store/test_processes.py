@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from domain.decider import NO_STREAM, AnyRecorded
+from gateways import embedded as embedded_store
 from gateways.embedded import EmbeddedStore
 from tests.store import worker
 from tests.store.contract import event
@@ -62,6 +63,20 @@ async def test_a_follower_sees_the_appends_of_all_processes_in_one_order(path: P
     assert len({one.stream for one in found}) == 600
     for first, second in zip(found[::2], found[1::2], strict=True):
         assert (first.stream, first.revision, second.revision) == (second.stream, 0, 1)
+    await store.close()
+
+
+async def test_a_process_s_own_appends_are_seen_without_polling(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded_store, "POLL", 3_600)
+    store = await EmbeddedStore.open(path)
+    following = store.follow()
+    for number in range(5):
+        waiting = asyncio.ensure_future(anext(following))
+        await store.append(f"parking-{number}", [event()], NO_STREAM)
+        (seen,) = await asyncio.wait_for(waiting, 5)
+        assert seen.stream == f"parking-{number}"
     await store.close()
 
 

@@ -86,7 +86,7 @@ class TooLate(Exception):
 BAD_AFTER = Problem("after must come from the Link header of the page before", "after")
 CLOSE: Header = (b"connection", b"close")
 WENT_WRONG = "Something went wrong"
-UNAVAILABLE = "Temporarily unavailable; nothing was changed, please try again"
+UNAVAILABLE = "Temporarily unavailable, please try again"
 UNKNOWN = "The outcome is not known yet; repeat the request with the same Idempotency-Key to learn it"
 UNSETTLED = (
     "The outcome of the payment is not known yet; repeat the request with the same Idempotency-Key, "
@@ -126,6 +126,11 @@ def _refused(refused: Refused) -> Answer:
     return told(refused) if told else problem(400, refused.message)
 
 
+def _step_failed(failed: StepFailed) -> Answer:
+    """A purchase that was begun, and goes on by itself."""
+    return unavailable(UNSETTLED if isinstance(failed.error, PaymentsUnavailable) else UNKNOWN)
+
+
 def _too_late(error: TooLate) -> Answer:
     if error.reading:
         return problem(408, "The request did not arrive in time", CLOSE)
@@ -159,7 +164,7 @@ _TABLE: dict[type[BaseException], Callable[[Any], Answer]] = {
     TooManyConflicts: lambda _: unavailable(UNAVAILABLE),
     OutcomeUnknown: lambda _: unavailable(UNKNOWN),
     PaymentsUnavailable: lambda _: unavailable(UNSETTLED),
-    StepFailed: lambda _: unavailable(UNKNOWN),
+    StepFailed: _step_failed,
     Unsettled: lambda _: unavailable(UNSETTLED),
     TooLate: _too_late,
     BadCursor: lambda _: json(400, Problems([BAD_AFTER])),

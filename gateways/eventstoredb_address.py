@@ -4,6 +4,7 @@ A client is made anew for each purpose, with a connection of its own: gRPC would
 clients of a process that have the same target one connection, with its hundred streams and its fate.
 """
 
+import os
 from logging import getLogger
 from urllib.parse import urlsplit
 
@@ -18,14 +19,15 @@ _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
-    # Without pings a peer that vanished would be waited for forever. The client's own option for them
-    # goes by a name that gRPC does not know.
-    ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
 )
-_PING_EVERY = 10_000
-"""Milliseconds, unless the address says KeepAliveInterval."""
+
+PING_EVERY, PING_TIMEOUT = 10_000, 5_000
+"""Milliseconds, unless the address says KeepAliveInterval and KeepAliveTimeout."""
+
+# gRPC's core writes lines of its own to stderr, between ours, about what it tells us by errors too.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 class BadAddress(ValueError):
@@ -52,7 +54,14 @@ class Address:
         if self._user and not spec.options.Tls:
             log.warning("%s: user and password are sent over TLS only, so they are not sent", self._shown)
         self._tls = spec.options.Tls
-        self._ping_every = spec.options.KeepAliveInterval or _PING_EVERY
+        # Without pings a peer that vanished would be waited for forever. The client passes these options
+        # on under a name that gRPC does not know, and gRPC waits a minute unless it is told twice.
+        timeout = spec.options.KeepAliveTimeout or PING_TIMEOUT
+        self._pings = (
+            ("grpc.keepalive_time_ms", spec.options.KeepAliveInterval or PING_EVERY),
+            ("grpc.keepalive_timeout_ms", timeout),
+            ("grpc.http2.ping_timeout_ms", timeout),
+        )
         self.is_one_node = spec.scheme == URI_SCHEME_ESDB and len(spec.targets) == 1
         """Whether it names one node, so that no cluster is asked who leads it."""
         self.client()  # reads the files that it names
@@ -71,7 +80,7 @@ class Address:
             client = AsyncEventStoreDBClient(self._uri)
         except OSError as error:
             raise BadAddress(f"{self._shown}: cannot read {error.filename}: {error.strerror}") from None
-        client.grpc_options += (*_OPTIONS, ("grpc.keepalive_time_ms", self._ping_every))
+        client.grpc_options += (*_OPTIONS, *self._pings)
         return client
 
     @property

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from importlib.metadata import version
 
 import click
 
@@ -22,7 +21,7 @@ class InOrder(click.Group):
 
 
 @click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(version("admitone"), prog_name="admitone", message="%(prog)s %(version)s")
+@click.version_option(package_name="admitone", message="%(prog)s %(version)s")
 def admitone() -> None:
     """Admit One sells each ticket exactly once.
 

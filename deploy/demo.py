@@ -84,6 +84,5 @@ def _reason(answer: httpx.Response) -> str:
 
 
 def _in_short(content: dict[str, Any]) -> str:
-    told = ("email", "title", "price", "status", "expiresAt", "id")
-    found = [name for name in told if name in content]
-    return " ".join(f"{name}={content[name]}" for name in found[:2])
+    told = [name for name in ("email", "title", "price", "status", "expiresAt") if name in content]
+    return " ".join(f"{name}={content[name]}" for name in told or ["id"])

@@ -13,6 +13,7 @@ from domain.money import Money
 _COLOURS = {"ticket": "cyan", "order": "yellow", "payment": "green", "parking": "red"}
 _LONG_ID = re.compile(r"[0-9a-f]{24,}|[0-9a-f]{8}-[0-9a-f-]{27}")
 _SHOWN_OF_ID = 8
+_LONGEST_STREAM = len("payment-") + 24
 _LESS_TELLING = frozenset("seller buyer title ticket_version method reference grace_until".split())
 
 
@@ -49,7 +50,7 @@ def as_line(fact: AnyRecorded) -> Text:
     return Text.assemble(
         (f"{fact.position:>7} ", "dim"),
         (f"{at:%H:%M:%S}.{at.microsecond // 1000:03d} ", "dim"),
-        (f"{fact.stream} ", _COLOURS.get(fact.category, "")),
+        (f"{fact.stream:<{_LONGEST_STREAM}} ", _COLOURS.get(fact.category, "")),
         (f"r{fact.revision:<3}", "dim"),
         (f"{type_of(fact)} ", "bold red" if isinstance(fact.event, Unreadable) else "bold"),
         said(fact),

@@ -6,7 +6,7 @@ until the first one is applied, or skipped by an operator.
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 
@@ -70,23 +70,11 @@ class Applier:
         for sql, values in statements:
             execute(sql, values)
 
-    def apply(self, batch: Sequence[AnyRecorded], statements: Iterable[Statement]) -> None:
-        """Run the ``statements`` of ``batch``; if some fail, find whose, at the price of a savepoint each.
-
-        Raises sqlite3.Error when the file is in trouble.
-        """
-        self._execute("SAVEPOINT batch")
-        try:
-            self.run(statements)
-        except Exception as error:
-            if is_files_fault(error):
-                raise
-            self._execute("ROLLBACK TO batch")
-            self.recall()
-            for recorded in batch:
-                if recorded.stream not in self.held and (failure := self._try(recorded)):
-                    self.run([self._hold(recorded, failure)])
-        self._execute("RELEASE batch")
+    def apply_singly(self, batch: Iterable[AnyRecorded]) -> None:
+        """Apply ``batch``, in which some statement fails: find it, at the price of a savepoint each."""
+        for recorded in batch:
+            if recorded.stream not in self.held and (failure := self._try(recorded)):
+                self.run([self._hold(recorded, failure)])
 
     def retry(self, held: Held, events: Iterable[AnyRecorded]) -> None:
         """Apply ``events``, which are the stream from where it is held, as far as it goes."""

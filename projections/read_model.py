@@ -13,7 +13,7 @@ from typing import Any
 
 from domain.decider import AnyRecorded
 from projections.applying import Applier
-from projections.file import MEMORY, checkpoint, connect, open_or_make
+from projections.file import MEMORY, checkpoint, connect, is_files_fault, open_or_make
 from projections.held import Held, RetryRule
 from projections.projection import Projection
 from projections.waiting import Waiters
@@ -64,6 +64,7 @@ class ReadModel:
         self._reader = self._connection if self.path == MEMORY else connect(self.path)
         self._execute = self._connection.cursor().execute
         self._applier = Applier(self.projection, self._connection, self._rule, self.now)
+        self._unsaved: list[Sequence[AnyRecorded]] = []
         self._recall()
 
     def _recall(self) -> None:
@@ -146,8 +147,25 @@ class ReadModel:
             return
         if statements := self._applier.statements(batch):
             self._begin()
-            self._applier.apply(batch, statements)
+            self._unsaved.append(batch)
+            try:
+                self._applier.run(statements)
+            except Exception as error:
+                if is_files_fault(error):
+                    raise
+                self._stage_singly()
         self._staged = batch[-1].position
+
+    def _stage_singly(self) -> None:
+        """Some event could not be written: begin the transaction anew, one event at a time.
+
+        A savepoint for each batch would make this rarer and everything else a fifth slower.
+        """
+        self._connection.rollback()
+        self._applier.recall()
+        self._begin()
+        for batch in self._unsaved:
+            self._applier.apply_singly(batch)
 
     def save(self) -> None:
         """The second part: make rows and position last. May run in another thread. Raises FedTwice.
@@ -160,6 +178,7 @@ class ReadModel:
                 raise FedTwice(f"{self.path} is fed by somebody else as well")
             self._execute("COMMIT")
             self._saved = self._staged
+            self._unsaved.clear()
 
     def publish(self) -> None:
         """The third part: tell who waits."""
@@ -172,6 +191,7 @@ class ReadModel:
             self._connection.rollback()
         self._applier.recall()
         self._staged = self.position
+        self._unsaved.clear()
 
     def keep_position(self) -> None:
         """Save a position that moved over events of no interest, which alone is not worth a commit."""

@@ -5,12 +5,18 @@ D4, D9, D10 and D11 are about brokers and replicas that do not exist in this hou
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from domain.money import Money
 from domain.order import OrderCancelled
 from domain.payment import PaymentCaptured
 from domain.ticket import TicketReleased
+from gateways.http.answer import json
+from gateways.http.bodies import TicketBody
+from gateways.http.parsing import Form, title_and_price
 from tests.http.shop import Shop, made, message, soon
 
 
@@ -107,12 +113,17 @@ async def test_d6_a_buyer_whose_card_was_declined_pays_with_another(shop: Shop) 
     assert await captures(shop) == 1
 
 
-def test_d7_every_price_up_to_a_thousand_is_a_whole_number_of_cents_and_comes_back_as_it_was() -> None:
+def test_d7_every_price_up_to_a_thousand_is_whole_cents_and_comes_back_as_it_was() -> None:
+    decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
     for cents in range(1, 100_001):
         text = f"{cents // 100}.{cents % 100:02}"
-        money = Money.parse(text, "usd")
-        assert money.amount == cents
-        assert f"{float(money.major):.2f}" == text
+        for written in (text, f'"{text}"'):
+            _, price = title_and_price(Form(decode(f'{{"title":"x","price":{written}}}')), "usd")
+            assert price == Money(cents, "usd")
+        answered = json(200, TicketBody("x", price.major, "u", 0, "i")).body
+        shown = answered.partition(b'"price":')[2].partition(b",")[0].decode()
+        assert Decimal(shown) == Decimal(text), shown
+        assert len(shown) <= len(text)
 
 
 async def test_d8_an_expired_order_cannot_be_paid_for(open_shop: Any) -> None:

@@ -10,6 +10,8 @@ from msgspec import Struct
 from gateways.http.openapi import ANY_ROUTE
 from tests.http.shop import SOME_ID, Shop, soon
 
+TICKETS, TICKET = "/api/tickets", "/api/tickets/{ticket}"
+ORDERS, ORDER, CANCEL = "/api/orders", "/api/orders/{order}", "/api/orders/cancel/{order}"
 GOOD = {"email": "test@test.com", "password": "password"}
 
 
@@ -116,74 +118,96 @@ async def test_no_page_loads_anything_from_elsewhere(shop: Shop) -> None:
         assert (await shop.client().get(path)).status_code == 404
 
 
-async def whole_story(shop: Shop) -> list[Told]:
-    """Every route, with every outcome that can be had without breaking something."""
-    seller, buyer, other, nobody = (
-        shop.client("seller"),
-        shop.client("buyer"),
-        shop.client("other"),
-        shop.client(),
-    )
-    told: list[Told] = []
+class Story:
+    """Requests to every route, with every outcome that can be had without breaking something."""
 
-    async def ask(client: httpx.AsyncClient, method: str, route: str, key: str = "", **sent: Any) -> Any:
-        response = await client.request(method, re.sub(r"{\w+}", key or SOME_ID, route), **sent)
-        told.append(Told(route, method.lower(), response))
+    def __init__(self, shop: Shop) -> None:
+        self.seller, self.buyer, self.other = [shop.client(who) for who in ("seller", "buyer", "other")]
+        self.nobody = shop.client()
+        self.told: list[Told] = []
+
+    async def ask(
+        self, client: httpx.AsyncClient, method: str, route: str, key: str = SOME_ID, **sent: Any
+    ) -> Any:
+        response = await client.request(method, re.sub(r"{\w+}", key, route), **sent)
+        self.told.append(Told(route, method.lower(), response))
         return response.json() if response.content else None
 
-    for name in ("signup", "signup", "signin", "signout"):
-        await ask(nobody, "POST", f"/api/users/{name}", json=GOOD)
-    for name in ("signup", "signin"):
-        await ask(nobody, "POST", f"/api/users/{name}", json={})
-        await ask(nobody, "POST", f"/api/users/{name}", content=b"x")
-    for name in ("currentuser", "current-user", "me"):
-        await ask(seller, "GET", f"/api/users/{name}")
-        await ask(nobody, "GET", f"/api/users/{name}")
-    tickets, ticket = "/api/tickets", "/api/tickets/{ticket}"
-    orders, order = "/api/orders", "/api/orders/{order}"
-    ids = [
-        (await ask(seller, "POST", tickets, json={"title": f"concert {n}", "price": 1.5 * n}))["id"]
-        for n in (1, 2, 3, 4, 5)
-    ]
-    for client, body in ((nobody, {}), (seller, {}), (seller, {"title": "x", "price": 1})):
-        await ask(client, "POST", tickets, json=body)
-        await ask(client, "PUT", ticket, ids[0], json=body)
-        await ask(client, "PUT", ticket, json=body)
-        await ask(client, "POST", orders, json=body)
-        await ask(client, "POST", "/api/payments", json=body)
-    for query in ("", "limit=1", "limit=0", "q=concert&sort=price", "userId=seller&forProfilePage=true"):
-        await ask(buyer, "GET", tickets, params=query)
-    await ask(nobody, "GET", "/api/tickets/search/{text}", "concert")
-    held = [(await ask(buyer, "POST", orders, json={"ticketId": each}))["id"] for each in ids[:4]]
-    await ask(other, "POST", orders, json={"ticketId": ids[0]})
-    for client in (buyer, other, nobody):
-        await ask(client, "GET", orders)
-        for key in (held[0], SOME_ID):
-            await ask(client, "GET", order, key)
-    for token in ("tok_chargeDeclined", "tok_visa", "tok_visa"):
-        await ask(buyer, "POST", "/api/payments", json={"token": token, "orderId": held[0]})
-    for client in (nobody, other, buyer):
-        for key in (held[0], SOME_ID):
-            await ask(client, "DELETE", order, key)
-            await ask(client, "PATCH", order, key)
-            await ask(client, "PATCH", "/api/orders/cancel/{order}", key)
-    await ask(buyer, "DELETE", order, held[1])
-    await ask(buyer, "PATCH", order, held[2])
-    await ask(buyer, "PATCH", "/api/orders/cancel/{order}", held[3])
-    for client in (nobody, other, seller):
-        for key in (ids[0], ids[4], SOME_ID):
-            await ask(client, "GET", ticket, key)
-            await ask(client, "DELETE", ticket, key)
+    async def users(self) -> None:
+        for name in ("signup", "signup", "signin", "signout"):
+            await self.ask(self.nobody, "POST", f"/api/users/{name}", json=GOOD)
+        for name in ("signup", "signin"):
+            await self.ask(self.nobody, "POST", f"/api/users/{name}", json={})
+            await self.ask(self.nobody, "POST", f"/api/users/{name}", content=b"x")
+        for name in ("currentuser", "current-user", "me"):
+            await self.ask(self.seller, "GET", f"/api/users/{name}")
+            await self.ask(self.nobody, "GET", f"/api/users/{name}")
 
-    async def ready() -> bool:
-        return (await nobody.get("/readyz")).status_code == 200
+    async def tickets(self) -> list[str]:
+        """The ids of five tickets for sale."""
+        listings = [{"title": f"concert {n}", "price": 1.5 * n} for n in range(1, 6)]
+        ids = [(await self.ask(self.seller, "POST", TICKETS, json=listing))["id"] for listing in listings]
+        for client, body in (
+            (self.nobody, {}),
+            (self.seller, {}),
+            (self.seller, {"title": "x", "price": 1}),
+        ):
+            await self.ask(client, "POST", TICKETS, json=body)
+            await self.ask(client, "PUT", TICKET, ids[0], json=body)
+            await self.ask(client, "PUT", TICKET, json=body)
+        for query in ("", "limit=1", "limit=0", "q=concert&sort=price", "userId=seller&forProfilePage=true"):
+            await self.ask(self.buyer, "GET", TICKETS, params=query)
+        await self.ask(self.nobody, "GET", "/api/tickets/search/{text}", "concert")
+        return ids
 
-    await soon(ready)
-    for path in ("/healthz", "/livez", "/readyz", "/schema/openapi.json"):
-        await ask(nobody, "GET", path)
+    async def orders(self, ids: list[str]) -> None:
+        held = [
+            (await self.ask(self.buyer, "POST", ORDERS, json={"ticketId": each}))["id"] for each in ids[:4]
+        ]
+        await self.ask(self.other, "POST", ORDERS, json={"ticketId": ids[0]})
+        for path in (ORDERS, "/api/payments"):
+            await self.ask(self.nobody, "POST", path, json={})
+            await self.ask(self.buyer, "POST", path, json={})
+        for token in ("tok_chargeDeclined", "tok_visa", "tok_visa"):
+            body = {"token": token, "orderId": held[0]}
+            await self.ask(self.buyer, "POST", "/api/payments", json=body)
+        for client in (self.nobody, self.other, self.buyer):
+            await self.ask(client, "GET", ORDERS)
+            for key in (held[0], SOME_ID):
+                await self.ask(client, "GET", ORDER, key)
+                await self.ask(client, "DELETE", ORDER, key)
+                await self.ask(client, "PATCH", ORDER, key)
+                await self.ask(client, "PATCH", CANCEL, key)
+        for (method, path), key in zip(
+            (("DELETE", ORDER), ("PATCH", ORDER), ("PATCH", CANCEL)), held[1:], strict=True
+        ):
+            await self.ask(self.buyer, method, path, key)
+
+    async def ends(self, ids: list[str]) -> None:
+        for client in (self.nobody, self.other, self.seller):
+            for key in (ids[0], ids[4], SOME_ID):
+                await self.ask(client, "GET", TICKET, key)
+                await self.ask(client, "DELETE", TICKET, key)
+
+    async def operations(self) -> None:
+        async def ready() -> bool:
+            return (await self.nobody.get("/readyz")).status_code == 200
+
+        await soon(ready)
+        for path in ("/healthz", "/livez", "/readyz", "/schema/openapi.json"):
+            await self.ask(self.nobody, "GET", path)
+
+
+async def whole_story(shop: Shop) -> list[Told]:
+    story = Story(shop)
+    await story.users()
+    ids = await story.tickets()
+    await story.orders(ids)
+    await story.ends(ids)
+    await story.operations()
     shop.application.drain()
-    await ask(nobody, "GET", "/readyz")
-    return told
+    await story.ask(story.nobody, "GET", "/readyz")
+    return story.told
 
 
 async def test_whatever_is_answered_is_in_the_document(shop: Shop) -> None:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from inspect import unwrap
+from random import uniform
 from typing import Any, TypeAlias, TypeVar
 
 from esdbclient import AsyncEventStoreDBClient
@@ -71,25 +72,31 @@ class Calls:
         been, and whatever the store answers about the stream.
         """
         deadline = asyncio.get_running_loop().time() + self._patience
-        unsure = False
         try:
-            async for attempt in AsyncRetrying(
-                stop=stop_before_delay(self._patience),
-                wait=wait_random_exponential(0.05, max=0.4),
-                retry=retry_if_exception_type(_TryAgain),
-                reraise=True,
-            ):
+            return await self._once(action, deadline)
+        except _TryAgain as failed:
+            return await self._insist(action, deadline, failed.trouble)
+
+    async def _insist(self, action: Action[T], deadline: float, first: Trouble) -> T:
+        last, unwritten = first, first.unwritten
+        retrying = AsyncRetrying(
+            stop=stop_before_delay(deadline - asyncio.get_running_loop().time()),
+            wait=wait_random_exponential(0.05, max=0.4),
+            retry=retry_if_exception_type(_TryAgain),
+            reraise=True,
+        )
+        try:
+            await asyncio.sleep(uniform(0.01, 0.05))  # noqa: S311 - only spreads load
+            async for attempt in retrying:
                 with attempt:
                     try:
                         return await self._once(action, deadline)
                     except _TryAgain as failed:
-                        unsure = unsure or not failed.trouble.unwritten
+                        last, unwritten = failed.trouble, unwritten and failed.trouble.unwritten
                         raise
-        except _TryAgain as failed:
-            self.problem = f"{self._address}: {failed.trouble.reason}"
-        if unsure:
-            raise OutcomeUnknown(self.problem)
-        raise StoreUnavailable(self.problem)
+        except _TryAgain:
+            self.problem = f"{self._address}: {last.reason}"
+        raise (StoreUnavailable if unwritten else OutcomeUnknown)(self.problem)
 
     async def _once(self, action: Action[T], deadline: float) -> T:
         self.refuse_closed()

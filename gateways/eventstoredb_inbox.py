@@ -10,7 +10,7 @@ from esdbclient import RecordedEvent
 BATCH = 500
 """The most events in a batch."""
 
-LINGER = 0.02
+LINGER = 0.1
 """Seconds to wait for a batch to fill while there is still much to catch up with."""
 
 

@@ -1,5 +1,7 @@
 """What the client's errors mean for us: was something written, is it worth another try, who leads?"""
 
+from typing import Any
+
 from esdbclient.exceptions import (
     AccessDeniedError,
     BadRequestError,
@@ -13,8 +15,6 @@ from esdbclient.exceptions import (
     StreamIsDeleted,
     WrongCurrentVersion,
 )
-from grpc import RpcError, StatusCode  # type: ignore[import-untyped]
-from grpc.aio import UsageError  # type: ignore[import-untyped]
 from msgspec import Struct
 
 from processmanager.ports import StoreUnavailable
@@ -56,9 +56,8 @@ _NEVER_SENT = (
 )
 _NOT_READY = "google.protobuf.Empty"
 _ANSWERS = (NotFound, StreamIsDeleted, WrongCurrentVersion)
-_ALL = (EventStoreDBClientException, RpcError, UsageError, TimeoutError)
-_FINAL = (StatusCode.RESOURCE_EXHAUSTED, StatusCode.INVALID_ARGUMENT, StatusCode.UNIMPLEMENTED)
-_FORBIDDEN = (StatusCode.PERMISSION_DENIED, StatusCode.UNAUTHENTICATED)
+_FINAL = ("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT", "UNIMPLEMENTED")
+_FORBIDDEN = ("PERMISSION_DENIED", "UNAUTHENTICATED")
 
 
 def refusal(error: Exception) -> Exception | None:
@@ -74,7 +73,7 @@ def refusal(error: Exception) -> Exception | None:
 
 def trouble(error: Exception) -> Trouble | None:
     """What an error says about reaching the store; None if it is an answer about a stream."""
-    if isinstance(error, _ANSWERS) or not isinstance(error, _ALL):
+    if isinstance(error, _ANSWERS) or not _is_of_transport(error):
         return None
     if isinstance(error, NodeIsNotLeader):
         leader = error.leader_grpc_target
@@ -99,16 +98,28 @@ def _never_sent(text: str) -> bool:
     return any(sign in text.lower() for sign in _NEVER_SENT)
 
 
-def _code(error: Exception) -> StatusCode | None:
+def _is_of_transport(error: Exception) -> bool:
+    """What the client raises, and what it lets through: errors of gRPC itself, and our own time limits."""
+    is_grpc = type(error).__module__.partition(".")[0] == "grpc"
+    return is_grpc or isinstance(error, EventStoreDBClientException | TimeoutError)
+
+
+def _status(error: Exception) -> Any:
+    """gRPC's error inside one of the client's, which tells status and details; None if there is none."""
     inner = error.args[0] if error.args else None
-    return inner.code() if isinstance(inner, RpcError) else None
+    return inner if hasattr(inner, "code") and hasattr(inner, "details") else None
+
+
+def _code(error: Exception) -> str | None:
+    status = _status(error)
+    return None if status is None else status.code().name
 
 
 def _line(error: Exception) -> str:
     """One line: the gRPC status and its details where there are such, else the error's own text."""
-    inner = error.args[0] if error.args else None
-    if isinstance(inner, RpcError):
-        return f"{inner.code().name}: {_one_line(inner.details())}"
+    status = _status(error)
+    if status is not None:
+        return f"{status.code().name}: {_one_line(status.details())}"
     return _one_line(str(error)) or type(error).__name__
 
 

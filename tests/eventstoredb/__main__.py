@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import logging
 import signal
 import tempfile
 from pathlib import Path
@@ -36,6 +37,8 @@ async def serve(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
+    # gRPC reports each call that is open at the end as an error.
+    logging.getLogger("grpc").setLevel(logging.CRITICAL)
     parser = argparse.ArgumentParser(prog="python -m tests.eventstoredb", description=__doc__)
     parser.add_argument("--port", type=int, default=2113, help="port of the first node; 0 takes free ones")
     parser.add_argument(

@@ -40,6 +40,12 @@ async def test_an_address_that_cannot_be_used_is_said_in_one_line(uri: str) -> N
     assert "\n" not in str(caught.value)
 
 
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start with less patience, for the tests that need not wait for all of it."""
+    monkeypatch.setattr("gateways.eventstoredb.START", 1.5)
+
+
 async def _refused(uri: str) -> str:
     """What the start says of a server that is not as it should be; within ten seconds."""
     began = monotonic()
@@ -56,17 +62,20 @@ async def test_a_server_that_is_not_there(double: Cluster) -> None:
     assert "127.0.0.1" in await _refused(double.uri())
 
 
+@pytest.mark.usefixtures("brief")
 async def test_a_server_that_wants_tls(certificates: Certificates) -> None:
     async with Cluster(certificates=certificates) as double:
         said = await _refused(f"esdb://{double.nodes[0].address}?Tls=false")
     assert "Tls=true" in said
 
 
+@pytest.mark.usefixtures("brief")
 async def test_a_server_without_tls(double: Cluster) -> None:
     said = await _refused(f"esdb://admin:{SECRET}@{double.nodes[0].address}")
     assert "Tls=false" in said
 
 
+@pytest.mark.usefixtures("brief")
 async def test_a_server_of_a_foreign_authority(
     certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -86,6 +95,7 @@ async def web_server() -> AsyncIterator[int]:
         yield int(server.sockets[0].getsockname()[1])
 
 
+@pytest.mark.usefixtures("brief")
 async def test_a_server_that_is_not_eventstoredb(web_server: int) -> None:
     await _refused(f"esdb://127.0.0.1:{web_server}?Tls=false")
 
@@ -99,6 +109,7 @@ async def test_a_grpc_server_that_is_not_eventstoredb() -> None:
     assert "UNIMPLEMENTED" in said
 
 
+@pytest.mark.usefixtures("brief")
 async def test_a_server_that_accepts_and_says_nothing() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

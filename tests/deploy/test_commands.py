@@ -199,3 +199,24 @@ def test_what_is_parked_is_listed_retried_and_skipped_with_a_reason(sold: Path) 
     assert (unknown.returncode, "order o2 is not parked" in unknown.stderr) == (1, True)
     stream = told("retry", "ticket-x")
     assert (stream.returncode, "no read model holds ticket-x back" in stream.stderr) == (1, True)
+
+
+def test_a_stream_that_a_read_model_holds_back_is_listed_and_taken_up_again(sold: Path) -> None:
+    model = Places(sold).read_models / "0" / "catalogue.sqlite"
+    stream = facts(admitone("events", "ticket", "--limit", "1", "--data", str(sold)).stdout)[0]["stream"]
+    with closing(sqlite3.connect(model, isolation_level=None)) as connection:
+        connection.execute(
+            """INSERT INTO held_back (stream, revision, position, tries, error, parked)
+            VALUES (?, 0, 1, 6, 'IntegrityError', 1)""",
+            (stream,),
+        )
+    listed = admitone("parked", "--data", str(sold)).stdout
+    assert f"stream {stream}  held back at revision 0 by {model}: IntegrityError" in listed
+    assert f"holds back {stream}" in admitone("doctor", "--data", str(sold)).stdout
+    for word in (["retry", str(stream)], ["skip", str(stream), "--reason", "it is there already"]):
+        assert admitone("parked", *word, "--data", str(sold)).returncode == 0
+    with running(sold):
+        eventually(
+            lambda: admitone("parked", "--data", str(sold)).stdout == "Nothing is set aside.\n",
+            "the stream is taken up again",
+        )

@@ -21,10 +21,9 @@ Read: TypeAlias = Callable[[str, int], Awaitable[Sequence[AnyRecorded]]]
 
 CHUNK = 250
 """Events between two turns of the event loop: a few milliseconds."""
-COMMIT_EVERY = 8_000
-"""Events in one commit while catching up: pages that are written often are then written once."""
-COMMIT_IN_THREAD = 500
-"""A commit of more events than this would hold up the event loop."""
+SAVE_EVERY = 8_000
+"""Events after which what was staged is saved, if a second has not passed before: a page that is written
+often is saved once."""
 CHECKPOINT_AT = 32 * 2**20
 """Bytes of the write-ahead log."""
 MANY = 50_000
@@ -59,7 +58,6 @@ class Feeding:
         self._staged = 0
         self._backoff = Backoff()
         self._retry_at = 0.0
-        self._log_begins = False
         self._first_pass: asyncio.Future[None] | None = None
 
     @property
@@ -73,7 +71,8 @@ class Feeding:
             self.model.leave_upkeep()
 
     async def stage(self, batch: Sequence[AnyRecorded]) -> None:
-        """Take ``batch`` in, giving the event loop its turns."""
+        """Take ``batch`` in, giving the event loop its turns, and save when it is time."""
+        held = self.model.held
         if batch[-1].position <= self.model.position:
             return
         for start in range(0, len(batch), CHUNK):
@@ -81,19 +80,18 @@ class Feeding:
             if len(batch) > CHUNK:
                 await asyncio.sleep(0)
         self._staged += len(batch)
+        if self._staged >= SAVE_EVERY or self.model.held != held:
+            await self.save()
 
-    def is_full(self) -> bool:
-        return self._staged >= COMMIT_EVERY
+    async def save(self) -> None:
+        """Make last what was staged."""
+        if self.model.saved != self.model.position:
+            await self._in_thread(self.model.save_all)
+            self._backoff.reset()
+        self._staged = 0
 
-    async def commit(self, head: int) -> None:
-        """Make it last, and tell who waits."""
-        if self._staged > COMMIT_IN_THREAD or self._log_begins:
-            await self._in_thread(self.model.save)
-        else:
-            self.model.save()
-        self._staged, self._log_begins = 0, False
-        self.model.publish()
-        self._backoff.reset()
+    async def look_whether_whole(self, head: int) -> None:
+        """``head``: how far the log goes now."""
         if self.model.position >= head:
             if self.model.partial:
                 await self._in_thread(self.model.resume_upkeep)
@@ -103,8 +101,9 @@ class Feeding:
     # ── Once a second ─────────────────────────────────────────────────────────────────────────────
 
     async def tend(self, read: Read) -> None:
-        """Try held streams again when it is time, note operators' words, keep the file in shape."""
-        self.model.look_for_orders()
+        """Save, do as operators say, try held streams again when it is time, keep the file in shape."""
+        await self.save()
+        self.model.heed_operators()
         now = self.model.now()
         due = [held for held in self.model.held if held.retry_at is not None and held.retry_at <= now]
         for held in due[:RETRIES_AT_ONCE]:
@@ -114,7 +113,6 @@ class Feeding:
                 log.warning("%s: %s cannot be read again now: %s", self.name, held.stream, error)
                 break
             self.model.retry(held, events)
-        self.model.keep_position()
         await self.shorten()
 
     async def shorten(self) -> None:
@@ -129,12 +127,13 @@ class Feeding:
             first_pass, self._first_pass = self._first_pass, None
             first_pass.result()
             await self._in_thread(self.model.begin_log_anew)
-            self._log_begins = True
 
-    async def end(self) -> None:
-        """Let nothing run on."""
+    async def end(self, _: None = None) -> None:
+        """Save, and let nothing run on."""
         if self._first_pass is not None:
             await asyncio.wait({self._first_pass})
+        if self.trouble is None:
+            await self.save()
 
     # ── In trouble ────────────────────────────────────────────────────────────────────────────────
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -20,16 +20,19 @@ from projections.read_model import ReadModel
 log = logging.getLogger("admitone.projections")
 
 LINGER = 0.008
-"""Seconds that events are gathered for one commit while nobody waits for them."""
+"""Seconds that events are gathered while nobody waits for them: many at once cost less than each alone."""
 BEAT = 1.0
 """Seconds between two looks at what wants tending."""
 FEW = 100
 """Events in a batch that is worth lingering for more."""
 MOST_GATHERED = 1_000
-"""Events that are taken together. Whoever is further behind commits by the thousands anyhow."""
+"""Events that are taken together."""
 
 Batch: TypeAlias = Sequence[AnyRecorded]
 Inbox: TypeAlias = "asyncio.Queue[Batch]"
+
+
+T = TypeVar("T")
 
 
 class Log(Protocol):
@@ -106,7 +109,7 @@ class Follower:
     # ── Following ─────────────────────────────────────────────────────────────────────────────────
 
     async def run(self) -> None:
-        """Feed the models until cancelled. What was not committed by then is read again next time."""
+        """Feed the models until cancelled. Saves them, but does not close them."""
         try:
             while True:
                 try:
@@ -118,8 +121,7 @@ class Follower:
                     await asyncio.sleep(self._backoff.next())
         finally:
             self._trouble = "it was stopped"
-            for feeding in self._feedings:
-                await feeding.end()
+            await self._each(Feeding.end, None)
             self._threads.shutdown(wait=False)
 
     async def _follow(self) -> str | None:
@@ -155,23 +157,23 @@ class Follower:
 
     async def _feed(self, inbox: Inbox, reading: asyncio.Task[str]) -> str | None:
         loop = asyncio.get_running_loop()
-        await self._commit()
+        await self._look_whether_whole()
         beat = loop.time() + BEAT
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(beat):
                     batch = await inbox.get()
                 if not batch:
-                    await self._commit()
                     return await reading
                 batch = await self._gather(batch, inbox)
-                await self._stage(batch)
-                # Up to the head that was seen last there is more to come for the same commit.
-                if batch[-1].position >= self._head or any(each.is_full() for each in self._healthy()):
-                    await self._commit()
+                await self._each(Feeding.stage, batch)
+                self._backoff.reset()
+                if batch[-1].position >= self._head:
+                    await self._look_whether_whole()
             if loop.time() >= beat:
-                await self._commit()
-                if await self._tend():
+                await self._look_whether_whole()
+                await self._each(Feeding.tend, self._store.read)
+                if self._heal():
                     return None
                 beat = loop.time() + BEAT
 
@@ -192,25 +194,19 @@ class Follower:
             batch += more
         return batch
 
-    async def _stage(self, batch: Batch) -> None:
-        await self._each(lambda feeding: feeding.stage(batch))
-        self._backoff.reset()
+    async def _look_whether_whole(self) -> None:
+        await self._each(Feeding.look_whether_whole, self._look_at_head())
 
-    async def _commit(self) -> None:
-        head = self._look_at_head()
-        await self._each(lambda feeding: feeding.commit(head))
-
-    async def _tend(self) -> bool:
-        """What is to be done once a second. True when a model that was set aside can be fed again."""
-        await self._each(lambda feeding: feeding.tend(self._store.read))
-        healed = [each for each in self._feedings if each.trouble is not None and each.heal()]
+    def _heal(self) -> bool:
+        """Whether a model that was set aside can be fed again."""
+        healed = [feeding for feeding in self._feedings if feeding.trouble is not None and feeding.heal()]
         return bool(healed)
 
-    async def _each(self, work: Callable[[Feeding], Awaitable[None]]) -> None:
-        """Do ``work`` for every healthy model; one that fails is set aside and does not stop the others."""
+    async def _each(self, work: Callable[[Feeding, T], Awaitable[None]], subject: T) -> None:
+        """Do ``work`` on every healthy model; one that fails is set aside and does not stop the others."""
         for feeding in self._healthy():
             try:
-                await work(feeding)
+                await work(feeding, subject)
             except Exception as error:
                 feeding.fail(error)
 

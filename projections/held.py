@@ -5,8 +5,8 @@ so it survives a restart, and an operator reaches it from any process.
 """
 
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -110,6 +110,10 @@ def _from_row(
 
 
 # ── For operators, from any process ───────────────────────────────────────────────────────────────
+# Their words lie in a small file of their own, because whoever feeds a model holds its file for writing.
+
+_WORDS = """CREATE TABLE IF NOT EXISTS word(
+    number INTEGER PRIMARY KEY, stream TEXT NOT NULL, skipped_by TEXT, reason TEXT)"""
 
 
 def held_back(path: Path) -> Sequence[Held]:
@@ -120,7 +124,7 @@ def held_back(path: Path) -> Sequence[Held]:
 
 def retry_held(path: Path, stream: str) -> bool:
     """Have ``stream`` tried again within a second, all its tries anew. False if it is not held back."""
-    return _tell(path, _RETRY, stream)
+    return _tell(path, stream, None, None)
 
 
 def skip_held(path: Path, stream: str, by: str, reason: str) -> bool:
@@ -131,10 +135,38 @@ def skip_held(path: Path, stream: str, by: str, reason: str) -> bool:
     """
     if not reason.strip():
         raise ValueError("skipping needs a written reason")
-    return _tell(path, _SKIP, by, reason, stream)
+    return _tell(path, stream, by, reason)
 
 
-def _tell(path: Path, sql: str, *values: str) -> bool:
-    with closing(connect(path)) as connection:
-        connection.execute("PRAGMA busy_timeout=10000")
-        return connection.execute(sql, values).rowcount > 0
+@contextmanager
+def operators_words(path: Path | str) -> Iterator[list[Statement]]:
+    """What operators have said since, as statements; forgotten when the block is left without an error."""
+    beside = _beside(path)
+    if not beside.exists():
+        yield []
+        return
+    with closing(connect(beside)) as connection:
+        words = connection.execute(
+            "SELECT number, stream, skipped_by, reason FROM word ORDER BY number"
+        ).fetchall()
+        yield [
+            (_RETRY, (stream,)) if by is None else (_SKIP, (by, reason, stream))
+            for _, stream, by, reason in words
+        ]
+        connection.executemany("DELETE FROM word WHERE number = ?", [(number,) for number, *_ in words])
+
+
+def _tell(path: Path, stream: str, by: str | None, reason: str | None) -> bool:
+    if stream not in (held.stream for held in held_back(path)):
+        return False
+    with closing(connect(_beside(path))) as connection:
+        connection.execute("PRAGMA busy_timeout = 10000")
+        connection.execute(_WORDS)
+        connection.execute(
+            "INSERT INTO word(stream, skipped_by, reason) VALUES (?, ?, ?)", (stream, by, reason)
+        )
+    return True
+
+
+def _beside(path: Path | str) -> Path:
+    return Path(f"{path}-words")

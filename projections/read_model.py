@@ -2,20 +2,23 @@
 
 Rows and position are committed together, so an event is applied exactly once whatever dies when. The
 file is disposable: damaged, of another version or deleted, it is made again from the log.
+
+Questions are asked on the connection that writes, so events are to be seen as soon as they are staged;
+the commit, which costs far more, may follow for many at once. Who dies in between reads them again.
 """
 
 import os
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from domain.decider import AnyRecorded
 from projections.applying import Applier
 from projections.file import MEMORY, checkpoint, connect, is_files_fault, open_or_make
-from projections.held import Held, RetryRule
-from projections.projection import Projection
+from projections.held import Held, RetryRule, operators_words
+from projections.projection import Projection, moment
 from projections.waiting import Waiters
 
 
@@ -23,18 +26,21 @@ class FedTwice(Exception):
     """Somebody else has moved this file's position: two followers feed one file."""
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
+def no_clock() -> datetime:
+    """The clock of a model that nobody tends: what is held back waits for an operator."""
+    return moment(0)
 
 
 class ReadModel:
     """position: all events up to here are to be seen, but for streams that are held back.
 
-    when_awaited: called when somebody begins to wait, so that whoever feeds this hurries.
+    saved: all events up to here are in the file for good.
     partial: the upkeep is left out for now, because most of the log is still ahead.
+    when_awaited: called when somebody begins to wait, so that whoever feeds this hurries.
     """
 
     position: int
+    saved: int
     partial: bool
 
     def __init__(
@@ -43,60 +49,50 @@ class ReadModel:
         path: Path | str,
         *,
         retry: RetryRule | None = None,
-        now: Callable[[], datetime] = utc_now,
+        now: Callable[[], datetime] = no_clock,
     ) -> None:
         """Open the file at ``path`` or make it; ":memory:" for one that leaves nothing behind.
 
+        retry, now: when a stream that is held back is to be tried again, and the clock for that.
         Raises sqlite3.Error when the place cannot be used.
         """
         self.projection = projection
         self.path = path
+        self.now = now
         self.when_awaited: Callable[[], None] = lambda: None
         self._rule = retry or RetryRule()
-        self.now = now
         self._waiters = Waiters()
         self._whole_at = time.monotonic()
         self._open()
 
     def _open(self) -> None:
-        self._connection = open_or_make(self.projection, self.path)
-        # Questions see what was committed, also while a transaction is open on the other connection.
-        self._reader = self._connection if self.path == MEMORY else connect(self.path)
+        self._connection = self._asked = open_or_make(self.projection, self.path)
         self._execute = self._connection.cursor().execute
         self._applier = Applier(self.projection, self._connection, self._rule, self.now)
         self._unsaved: list[Sequence[AnyRecorded]] = []
-        self._recall()
-
-    def _recall(self) -> None:
         position, partial = self._execute("SELECT position, partial FROM feed").fetchone()
-        self.position = self._saved = self._staged = position
+        self.position = self.saved = position
         self.partial = bool(partial)
 
     def reopen(self) -> None:
         """Begin again with the file as it is now. Raises sqlite3.Error if it still cannot be written."""
-        self._close_connections()
+        self._connection.close()
         self._open()
-        self._execute("BEGIN IMMEDIATE")
-        self._execute("UPDATE feed SET position = position")
-        self._execute("COMMIT")
+        self._begin()
+        self.save()
 
     def close(self) -> None:
-        """Let go of the file; what was staged and not saved is given up. No call may follow."""
+        """Save, and let go of the file. No call may follow."""
         try:
-            self.abandon()
-            self.keep_position()
+            self.save_all()
         finally:
-            self._close_connections()
-
-    def _close_connections(self) -> None:
-        self._reader.close()
-        self._connection.close()
+            self._connection.close()
 
     # ── Reading ───────────────────────────────────────────────────────────────────────────────────
 
     def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-        """What was committed."""
-        return self._reader.execute(sql, params).fetchall()
+        """What a question in SQL finds."""
+        return self._asked.execute(sql, params).fetchall()
 
     async def wait(self, position: int, timeout: float) -> bool:  # noqa: ASYNC109 - the wait has an outcome
         """True as soon as all events up to ``position`` are to be seen; False after ``timeout`` seconds."""
@@ -137,12 +133,11 @@ class ReadModel:
         except BaseException:
             self.abandon()
             raise
-        self.publish()
 
     def stage(self, batch: Sequence[AnyRecorded]) -> None:
-        """The first part of ``feed``: apply what is new, without making it last."""
-        if batch and batch[0].position <= self._staged:
-            batch = [recorded for recorded in batch if recorded.position > self._staged]
+        """Apply what is new in ``batch``, to be seen at once and saved later. Raises as ``feed`` does."""
+        if batch and batch[0].position <= self.position:
+            batch = [recorded for recorded in batch if recorded.position > self.position]
         if not batch:
             return
         if statements := self._applier.statements(batch):
@@ -154,7 +149,8 @@ class ReadModel:
                 if is_files_fault(error):
                     raise
                 self._stage_singly()
-        self._staged = batch[-1].position
+        self.position = batch[-1].position
+        self._waiters.reached(self.position)
 
     def _stage_singly(self) -> None:
         """Some event could not be written: begin the transaction anew, one event at a time.
@@ -168,37 +164,32 @@ class ReadModel:
             self._applier.apply_singly(batch)
 
     def save(self) -> None:
-        """The second part: make rows and position last. May run in another thread. Raises FedTwice.
+        """Make rows and position last. May run in another thread. Raises FedTwice, sqlite3.Error.
 
-        A position that moved only over events of no interest waits for ``keep_position``.
+        A position that moved only over events of no interest is not worth a commit: see ``save_all``.
         """
         if self._connection.in_transaction:
+            position = self.position
             moved = "UPDATE feed SET position = ?, partial = ? WHERE position = ?"
-            if self._execute(moved, (self._staged, self.partial, self._saved)).rowcount != 1:
+            if self._execute(moved, (position, self.partial, self.saved)).rowcount != 1:
                 raise FedTwice(f"{self.path} is fed by somebody else as well")
             self._execute("COMMIT")
-            self._saved = self._staged
+            self.saved = position
             self._unsaved.clear()
 
-    def publish(self) -> None:
-        """The third part: tell who waits."""
-        self.position = self._staged
-        self._waiters.reached(self.position)
+    def save_all(self) -> None:
+        """Make last also a position that moved only over events of no interest."""
+        if self.saved != self.position:
+            self._begin()
+        self.save()
 
     def abandon(self) -> None:
         """Give up what was staged and not saved."""
         if self._connection.in_transaction:
             self._connection.rollback()
+            self.position = self.saved
         self._applier.recall()
-        self._staged = self.position
         self._unsaved.clear()
-
-    def keep_position(self) -> None:
-        """Save a position that moved over events of no interest, which alone is not worth a commit."""
-        if self._saved != self._staged:
-            self._begin()
-            self.save()
-            self.publish()
 
     def _begin(self) -> None:
         if not self._connection.in_transaction:
@@ -206,25 +197,23 @@ class ReadModel:
 
     # ── Streams that are held back ────────────────────────────────────────────────────────────────
 
-    def look_for_orders(self) -> None:
-        """Take note of what an operator has written into the file."""
-        if self._applier.held:
-            self._applier.recall()
+    def heed_operators(self) -> None:
+        """Do as operators have said of streams that are held back."""
+        with operators_words(self.path) as words:
+            if words:
+                self._begin()
+                self._applier.run(words)
+                self.save()
+                self._applier.recall()
 
     def retry(self, held: Held, events: Sequence[AnyRecorded]) -> None:
         """Take a held stream up again. ``events``: the stream behind ``held.resume_after``.
 
         What lies behind this model's position is left for later: it will come with the log.
         """
-        try:
-            self._begin()
-            self._applier.recall()
-            if self._applier.held.get(held.stream) == held:  # an operator may have been faster
-                self._applier.retry(held, [each for each in events if each.position <= self._staged])
-            self.save()
-        except BaseException:
-            self.abandon()
-            raise
+        self._begin()
+        self._applier.retry(held, [each for each in events if each.position <= self.position])
+        self.save()
 
     # ── Far behind ────────────────────────────────────────────────────────────────────────────────
 
@@ -239,11 +228,19 @@ class ReadModel:
 
     def resume_upkeep(self) -> None:
         """Make what ``leave_upkeep`` dropped. Takes a second for a million rows: not on the event loop."""
-        self._begin()
-        for statement in self.projection.upkeep:
-            self._execute(statement)
-        self.partial = False
-        self.save()
+        self.save_all()
+        # Whoever asks meanwhile is answered by the file, and does not wait for this connection.
+        self._asked = self._connection if self.path == MEMORY else connect(self.path)
+        try:
+            self._begin()
+            for statement in self.projection.upkeep:
+                self._execute(statement)
+            self.partial = False
+            self.save()
+        finally:
+            asked, self._asked = self._asked, self._connection
+            if asked is not self._connection:
+                asked.close()
 
     # ── The write-ahead log ───────────────────────────────────────────────────────────────────────
 

@@ -82,6 +82,7 @@ def test_a_crash_between_rows_and_commit_loses_nothing_and_doubles_nothing(
             model = ReadModel(projection, path)
             model.feed(log.events[: cut // 2])
             model.stage(log.events[:cut])
+            model.abandon()
             model.close()
         model = ReadModel(projection, path)
         assert model.position <= log.head()

@@ -79,6 +79,17 @@ def test_a_poison_event_blocks_only_its_own_stream(in_database: bool) -> None:
     model.close()
 
 
+def test_a_statement_that_fails_late_in_a_transaction_costs_nobody_else_his_rows() -> None:
+    log = two_tickets()
+    model = ReadModel(Handicapped(CATALOGUE, 5, in_database=True).projection, ":memory:")
+    for recorded in log.events:
+        model.stage([recorded])
+    model.save()
+    assert titles(model) == [("a", "Two", 1), ("b", "Three", 2)]
+    assert [held.revision for held in model.held] == [2]
+    model.close()
+
+
 def test_an_event_that_cannot_be_read_holds_back_its_stream_where_it_matters() -> None:
     log = two_tickets()
     log.append("ticket-b", Unreadable("TicketBlessed", b"{}", "unknown type"))
@@ -143,7 +154,7 @@ def test_an_operator_in_another_process_has_a_parked_stream_tried_again(tmp_path
     handicapped.poison = set()
     assert retry_held(tmp_path / "model", "ticket-a")
     assert not retry_held(tmp_path / "model", "ticket-b")
-    model.look_for_orders()
+    model.heed_operators()
     [held] = model.held
     assert held.retry_at is not None
     assert held.retry_at < NOON
@@ -159,7 +170,7 @@ def test_an_operator_leaves_an_event_out_and_answers_for_it(tmp_path: Path) -> N
     with pytest.raises(ValueError, match="reason"):
         skip_held(path, "ticket-a", "olga", " ")
     assert skip_held(path, "ticket-a", "olga", "a test listing")
-    model.look_for_orders()
+    model.heed_operators()
     [held] = model.held
     assert held.resume_after == 1
     model.retry(held, log.events[4::2])
@@ -231,6 +242,6 @@ def test_retry_times_are_kept_to_the_microsecond() -> None:
     at = NOON + timedelta(microseconds=123_457)
     model = ReadModel(Handicapped(CATALOGUE, 3).projection, ":memory:", now=lambda: at)
     model.feed(two_tickets().events)
-    model.look_for_orders()
+    model.heed_operators()
     assert model.held[0].retry_at == at + timedelta(seconds=5)
     model.close()

@@ -346,6 +346,10 @@ async def test_a_body_that_never_ends_is_given_up(shop: Shop) -> None:
     status, body = await asgi(shop, [b'{"email":'], {"content-type": "application/json"})
     assert status == 408
     assert body["errors"]
+    # The task that served it is not left as one that is being cancelled.
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
 
 
 async def test_a_request_that_takes_too_long_is_503_and_its_outcome_unknown(shop: Shop) -> None:

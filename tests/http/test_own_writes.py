@@ -131,6 +131,12 @@ async def test_a_key_belongs_to_one_user_and_one_route(shop: Shop) -> None:
     body = {"title": "third", "price": 1}
     third = made(await shop.client("one").post("/api/tickets", json=body, headers=KEY))
     assert len({one["id"], two["id"], third["id"]}) == 3
+    # Nor does it let anybody see what another has done under it.
+    response = await shop.client("two").post("/api/orders", json={"ticketId": first["id"]}, headers=KEY)
+    assert response.status_code == 422
+    three = shop.client("three")
+    response = await three.post("/api/orders", json={"ticketId": first["id"]}, headers=KEY)
+    assert (response.status_code, message(response)) == (400, "Ticket is already reserved")
 
 
 async def test_the_same_key_with_other_words_is_422(shop: Shop) -> None:

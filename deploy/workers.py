@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -52,11 +53,11 @@ class _Worker:
 
     def stop(self) -> None:
         self.told_to_stop = True
-        if self.process.returncode is None:
+        with suppress(ProcessLookupError):  # it has just ended by itself
             self.process.terminate()
 
     def kill(self) -> None:
-        if self.process.returncode is None:
+        with suppress(ProcessLookupError):
             self.process.kill()
 
 

@@ -209,7 +209,7 @@ async def test_a_file_that_is_destroyed_while_it_is_used_is_made_again(tmp_path:
     log, model = MemoryLog(), ReadModel(CATALOGUE, tmp_path / "model")
     tickets(log, 2_000)
     async with following(log, model) as follower:
-        await until(lambda: follower.ready)
+        await until(lambda: follower.ready and model.saved == 2_000)
         model.checkpoint()
         model.begin_log_anew()
         size = (tmp_path / "model").stat().st_size

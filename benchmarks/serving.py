@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 KEY = "a-key-for-measurements-only-32-bytes"
-READY = 60.0
+READY = 300.0
 """Seconds that a server may take to become ready."""
 
 

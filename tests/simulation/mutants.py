@@ -1,0 +1,238 @@
+"""Deliberate defects in the real code, and by which promise each must be found out.
+
+A simulation is worth what it catches. Each mutant is one slip that somebody could make.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+from unittest.mock import patch
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain import order, payment, ticket
+from domain.decider import AnyDecider
+from processmanager import pump, purchase, watchdog
+from processmanager.purchase import Ask, Purchase, Step, Tell, Wait
+from tests.simulation import careless
+from tests.simulation.checkers import (
+    AGREE,
+    MONEY,
+    NOTHING_HELD,
+    NOTHING_OPEN,
+    NOTHING_PENDING,
+    ONE_CAPTURE,
+    ONE_REFUND,
+    SOLD_BEFORE_TAKEN,
+)
+from tests.simulation.errand import IN_LOG, JUSTIFIED, NOT_STALE
+from tests.simulation.history import AT_REST, IN_TIME
+from tests.simulation.process import Parts
+from tests.simulation.words import NOT_EARLY, ONE_END, ONE_HOLDER, OWN, SOLD_FIRST
+
+UNFINISHED = (AT_REST, NOTHING_HELD, NOTHING_PENDING, NOTHING_OPEN, IN_TIME)
+
+
+class Mutant(Struct, frozen=True):
+    """``parts``: what processes are made of. ``slips``: attributes of the code, and what they become.
+
+    caught_by: the promises that may be broken first.
+    """
+
+    name: str
+    caught_by: tuple[str, ...]
+    parts: Parts = Parts()
+    slips: tuple[tuple[object, str, Any], ...] = ()
+
+    @contextmanager
+    def made(self) -> Iterator[Parts]:
+        """Within, the defect is in the code."""
+        patches = [patch.object(*slip) for slip in self.slips]
+        for each in patches:
+            each.start()
+        try:
+            yield self.parts
+        finally:
+            for each in patches:
+                each.stop()
+
+
+# ── Ways to slip ──────────────────────────────────────────────────────────────────────────────────
+
+
+def in_step(slip: Callable[[Step, Purchase, datetime], Step]) -> tuple[object, str, Any]:
+    """Another next step than the right one."""
+    right = purchase.next_step
+
+    def wrong(bought: Purchase, now: datetime) -> Step:
+        return slip(right(bought, now), bought, now)
+
+    return pump, "next_step", wrong
+
+
+def in_decision(module: Any, slip: Callable[[Any, Any, Any], Any]) -> tuple[object, str, Any]:
+    """Another decision of an aggregate: ``slip`` gets the command, the state and the right decision."""
+    name = module.__name__.rpartition(".")[2]
+    right: AnyDecider = getattr(module, name)
+    wrong = replace(right, decide=lambda command, state: slip(command, state, right.decide(command, state)))
+    return module, name, wrong
+
+
+def in_key(slip: Callable[[Ask], str]) -> tuple[object, str, Any]:
+    return Ask, "key", property(slip)
+
+
+def never(verb: str) -> tuple[object, str, Any]:
+    """A call to the provider that is forgotten."""
+    return in_step(lambda step, *_: Wait() if isinstance(step, Ask) and step.verb == verb else step)
+
+
+_fresh = count()
+_right_key = Ask.key.fget  # type: ignore[attr-defined]
+
+
+def fresh(*verbs: str) -> tuple[object, str, Any]:
+    """A key that is new at each repeat."""
+    return in_key(lambda ask: f"{_right_key(ask)}:{next(_fresh)}" if ask.verb in verbs else _right_key(ask))
+
+
+# ── The slips ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _release_whoever_holds(command: Any, state: Any, right: Any) -> Any:
+    if isinstance(command, ticket.ReleaseTicket) and isinstance(state, ticket.Reserved):
+        return (ticket.TicketReleased(command.order, command.reason),)
+    return right
+
+
+def _sell_whoever_holds(command: Any, state: Any, right: Any) -> Any:
+    if isinstance(command, ticket.SellTicket) and isinstance(state, ticket.Reserved):
+        return (ticket.TicketSold(command.order),)
+    return right
+
+
+def _sell_own_ticket(command: Any, state: Any, right: Any) -> Any:
+    if isinstance(command, ticket.ReserveTicket):
+        return ticket.decide(replace(command, own_allowed=True), state)
+    return right
+
+
+def _pay_twice(command: Any, state: Any, right: Any) -> Any:
+    if isinstance(command, order.StartPayment) and isinstance(state, order.Paying) and right != ():
+        return (order.PaymentStarted(command.payment, command.method, command.grace_until),)
+    return right
+
+
+def _cancel_while_paying(command: Any, state: Any, right: Any) -> Any:
+    if isinstance(command, order.CancelOrder) and isinstance(state, order.Paying):
+        return (order.OrderCancelled(order.CANCELLED_BY_BUYER),)
+    return right
+
+
+def _capture_at_once(step: Step, bought: Purchase, _: datetime) -> Step:
+    if isinstance(bought.payment, payment.Authorized) and isinstance(step, Tell):
+        return purchase._ask(bought, "capture")
+    return step
+
+
+def _complete_when_sold(step: Step, bought: Purchase, _: datetime) -> Step:
+    if isinstance(step, Ask) and step.verb == "capture" and isinstance(bought.order, order.Paying):
+        return purchase._tell_order(bought, order.CompleteOrder(bought.order.payment))
+    return step
+
+
+def _expire_a_little_early(step: Step, bought: Purchase, now: datetime) -> Step:
+    soon = now + timedelta(seconds=2)
+    if isinstance(bought.order, order.AwaitingPayment) and soon >= bought.order.terms.expires_at:
+        return purchase._tell_order(bought, order.ExpireOrder(soon))
+    return step
+
+
+def _keep_what_was_sold(step: Step, bought: Purchase, _: datetime) -> Step:
+    returns = isinstance(step, Tell) and isinstance(step.command, ticket.ReturnTicket)
+    return purchase.next_step(replace(bought, ticket=ticket.Unlisted()), _) if returns else step
+
+
+MUTANTS = (
+    Mutant("the revision is not checked", (ONE_HOLDER, ONE_END), Parts(store=careless.StoreWithoutRevisions)),
+    Mutant(
+        "a refusal is given from memory", (JUSTIFIED, NOT_STALE), Parts(desk=careless.DeskThatTrustsItsMemory)
+    ),
+    Mutant("an answer is given before the append", (IN_LOG, AS_AGREED), Parts(desk=careless.DeskThatAnswersTooSoon)),
+    Mutant(
+        "two commands share an event id",
+        (ONE_EVENT,),
+        Parts(desk=careless.DeskThatConfusesCommands),
+    ),
+    Mutant(
+        "timers are set beside the append",
+        UNFINISHED,
+        Parts(agenda=careless.Timers, marketplace=careless.MarketplaceWithTimers),
+    ),
+    Mutant("orphans are not looked for", UNFINISHED, Parts(agenda=careless.AgendaWithoutOrphans)),
+    Mutant(
+        "a parked purchase never reaches its deadline",
+        (IN_TIME, AT_REST),
+        Parts(watchdog=careless.WatchdogThatForgetsTheParked),
+    ),
+    Mutant(
+        "a failing purchase is left alone beyond its end",
+        (IN_TIME,),
+        Parts(patience=careless.PatienceBeyondTheEnd),
+    ),
+    Mutant(
+        "an operator's retry waits for a day", (AT_REST, IN_TIME), slips=((watchdog, "_name", lambda due: due.order),)
+    ),
+    Mutant(
+        "a hold ends while it is paid for",
+        (NOT_EARLY,),
+        slips=((order.Paying, "deadline", property(lambda paying: paying.terms.expires_at)),),
+    ),
+    Mutant("a hold ends a little early", (NOT_EARLY,), slips=(in_step(_expire_a_little_early),)),
+    Mutant(
+        "a payment keeps a hold for ever",
+        UNFINISHED,
+        slips=(
+            (order.Paying, "deadline", property(lambda paying: paying.grace_until + timedelta(days=9999))),
+        ),
+    ),
+    Mutant(
+        "whoever holds the ticket is released",
+        (ONE_HOLDER,),
+        slips=(in_decision(ticket, _release_whoever_holds),),
+    ),
+    Mutant(
+        "whoever holds the ticket, it is sold",
+        (ONE_HOLDER, IN_TIME),
+        slips=(in_decision(ticket, _sell_whoever_holds),),
+    ),
+    Mutant("a seller buys his own ticket", (OWN, JUSTIFIED), slips=(in_decision(ticket, _sell_own_ticket),)),
+    Mutant("two payments are in flight", (ONE_END,), slips=(in_decision(order, _pay_twice),)),
+    Mutant("the buyer cancels while paying", (ONE_END,), slips=(in_decision(order, _cancel_while_paying),)),
+    Mutant("the refund is forgotten", UNFINISHED, slips=(never("refund"),)),
+    Mutant("the void is forgotten", UNFINISHED, slips=(never("void"),)),
+    Mutant("a refund has a fresh key", (ONE_REFUND,), slips=(fresh("refund"),)),
+    Mutant("a capture has a fresh key", (ONE_CAPTURE,), slips=(fresh("capture"),)),
+    Mutant("an authorisation has a fresh key", (NOTHING_OPEN, ONE_CAPTURE), slips=(fresh("authorize"),)),
+    Mutant("all steps share a key", (), slips=(in_key(lambda ask: ask.attempt.id),)),
+    Mutant(
+        "all cards of an order share a key",
+        (),
+        slips=(in_key(lambda ask: f"{ask.attempt.order}:{ask.verb}"),),
+    ),
+    Mutant("the money is taken before the sale", (SOLD_BEFORE_TAKEN,), slips=(in_step(_capture_at_once),)),
+    Mutant(
+        "the order is complete before the money is taken",
+        (SOLD_FIRST,),
+        slips=(in_step(_complete_when_sold),),
+    ),
+    Mutant("a sold ticket is not returned", (MONEY, AGREE), slips=(in_step(_keep_what_was_sold),)),
+    Mutant(
+        "money is given back on an old picture",
+        (MONEY, AGREE),
+        slips=((pump, "needs_proof", lambda *_: False),),
+    ),
+)

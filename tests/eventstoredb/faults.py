@@ -210,12 +210,12 @@ def repeat() -> Action:
 
 
 def impossible_checkpoint() -> Action:
-    """Put the checkpoint of 2^64-1 behind the first answer, as servers before 24.10.5 did."""
+    """Send a checkpoint of 2^64-1 once caught up, such as servers before 24.10.5 sent."""
 
     async def acting(answers: Answers) -> Answers:
-        async for number, answer in _counted(answers):
+        async for answer in answers:
             yield answer
-            if number == 0:
+            if answer.WhichOneof("content") == "caught_up":
                 yield checkpoint(2**64 - 1)
 
     return acting
@@ -240,13 +240,6 @@ async def _up_to(answers: Answers, events: int) -> Answers:
             events -= _is_event(answer)
             if events == 0:
                 return
-
-
-async def _counted(answers: Answers) -> AsyncIterator[tuple[int, Any]]:
-    number = 0
-    async for answer in answers:
-        yield number, answer
-        number += 1
 
 
 def _is_event(answer: Any) -> bool:

@@ -1,7 +1,7 @@
 """The log: every record in order, the streams that they form, and what of a stream can be read."""
 
 import asyncio
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -97,9 +97,9 @@ class Log:
 
     # ── The whole log ─────────────────────────────────────────────────────────────────────────────
 
-    def index(self, position: int, *, behind: bool = False) -> int:
-        """The place in ``records`` of the first one at ``position`` or later; ``behind``: later."""
-        return (bisect_right if behind else bisect_left)(self._positions, position)
+    def index(self, position: int) -> int:
+        """The place in ``records`` of the first one at ``position`` or later."""
+        return bisect_left(self._positions, position)
 
     def is_bound(self, position: int) -> bool:
         """Whether a record begins there, or the log has not grown so far."""

@@ -59,8 +59,8 @@ async def everything(log: Log, options: Any) -> AsyncIterator[streams_pb2.ReadRe
     start = options.all.WhichOneof("all_option")
     if start == "position" and not log.is_bound(position):
         raise invalid_position()
-    next_ = {"start": 0, "end": len(log.records)}.get(start, log.index(position, behind=True))
-    # A start behind the end of the log waits until the log has grown past it.
+    next_ = {"start": 0, "end": len(log.records)}.get(start, log.index(position))
+    # Exclusive; and a start behind the end of the log waits until the log has grown past it.
     floor = position if start == "position" else -1
     marks = _Checkpoints(window, log.records[next_ - 1].position if start == "end" else None)
     is_wanted, live = wanted(options), False

@@ -120,8 +120,11 @@ async def test_17_one_event_above_the_limit_is_refused(client: Any) -> None:
 
 
 async def test_17_a_batch_exactly_at_the_limit_is_taken(client: Any) -> None:
-    exact = event("T", bytes(MAX_APPEND - 2))
-    await client.append_to_stream(fresh(), current_version=NEW, events=exact)
+    # Two bytes count for each letter of the type.
+    exact, above = event("T", bytes(MAX_APPEND - 2)), event("T", bytes(MAX_APPEND - 1))
+    await client.append_to_stream(fresh(), current_version=NEW, events=[exact])
+    with pytest.raises(MaximumAppendSizeExceededError):
+        await client.append_to_stream(fresh(), current_version=NEW, events=[above])
 
 
 async def test_18_many_small_events_go_in_together(client: Any) -> None:

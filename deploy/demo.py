@@ -11,6 +11,7 @@ from deploy.demo_listings import MARK
 from deploy.failing import Failed
 
 SELLER, BUYER = "seller", "buyer"
+_TOLD = "email title price status expiresAt".split()
 
 
 class Step(Struct, frozen=True):
@@ -84,5 +85,5 @@ def _reason(answer: httpx.Response) -> str:
 
 
 def _in_short(content: dict[str, Any]) -> str:
-    told = [name for name in ("email", "title", "price", "status", "expiresAt") if name in content]
-    return " ".join(f"{name}={content[name]}" for name in told or ["id"])
+    told = [name for name in _TOLD if name in content] or ["id"]
+    return " ".join(f"{name}={content[name]}" for name in told)

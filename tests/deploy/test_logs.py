@@ -121,10 +121,11 @@ def test_a_line_costs_little(written: Terminal) -> None:
     log = structlog.get_logger("http")
 
     def microseconds() -> float:
-        began = time.perf_counter()
+        # Of this thread's own time: tests run beside each other.
+        began = time.thread_time()
         for _ in range(2000):
             log.info("answered", status=201, path="/api/orders", ms=1.25)
-        return (time.perf_counter() - began) / 2000 * 1e6
+        return (time.thread_time() - began) / 2000 * 1e6
 
     # 10 on a quiet machine; the bound leaves room for a busy one and still catches a second renderer.
     assert min(microseconds() for _ in range(5)) < 40

@@ -1,5 +1,7 @@
 """Payments: /api/payments. What is answered follows from what became of the attempt."""
 
+import re
+
 from domain import order, payment
 from gateways.http.answer import Answer, json
 from gateways.http.bodies import ActionBody, PaymentBody, PaymentForm
@@ -13,7 +15,12 @@ from processmanager.marketplace import Marketplace, Paid
 
 NO_TOKEN = Problem("Token is required", "token")
 NO_ORDER = Problem("Order Id is required", "orderId")
-MAX_TOKEN = 255
+NOT_A_TOKEN = Problem("Token must be a payment provider's token", "token")
+
+# A provider's name for a method, such as tok_visa or pm_1Nv0. What is recorded is recorded for ever, so
+# nothing that could be a card's number gets as far as that.
+_TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,254}")
+_CARD_NUMBER = re.compile(r"\d{12}")
 
 
 class Payments:
@@ -44,6 +51,8 @@ class Payments:
         if token is None or order_id is None:
             missing = ((token, NO_TOKEN), (order_id, NO_ORDER))
             raise Invalid(*(wrong for value, wrong in missing if value is None))
+        if not _TOKEN.fullmatch(token) or _CARD_NUMBER.search(token):
+            raise Invalid(NOT_A_TOKEN)
         payment_id = self._keys.id_for(call, "payment", user, order_id, also=(token,))
         paid = await self._marketplace.pay(order_id, payment_id, user, token, call.cause(user, payment_id))
         answer = _answer(paid)
@@ -52,8 +61,8 @@ class Payments:
 
 
 def _given(text: str | None) -> str | None:
-    """A field that is there and of a sensible size and kind."""
-    return text if text and text.isprintable() and text.strip() and len(text) <= MAX_TOKEN else None
+    """A field that is there."""
+    return text if text and text.isprintable() and text.strip() else None
 
 
 def _answer(paid: Paid) -> Answer:

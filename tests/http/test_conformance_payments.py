@@ -122,3 +122,14 @@ async def test_44_an_order_that_nobody_pays_ends_and_one_that_was_paid_does_not(
         return "orderId" not in (await buyer.get(f"/api/tickets/{unpaid['ticket']['id']}")).json()
 
     await soon(free)
+
+
+@pytest.mark.parametrize("token", ["4242424242424242", "tok_4242424242424242", "tok visa", "x" * 300, "<b>"])
+async def test_what_could_be_a_cards_number_never_gets_into_the_log(shop: Shop, token: str) -> None:
+    order = await shop.ordered(await shop.listed())
+    buyer, head = shop.client("buyer"), shop.head()
+    response = await buyer.post("/api/payments", json={"token": token, "orderId": order["id"]})
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["field"] == "token"
+    assert token not in response.text
+    assert shop.head() == head

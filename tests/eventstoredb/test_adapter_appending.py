@@ -34,6 +34,7 @@ LOST: dict[str, Action] = {
 
 async def test_two_appends_and_no_read_cost_two_calls(double: Cluster) -> None:
     async with opened(double.uri()) as store:
+        await until(lambda: not double.calls.open())
         double.calls.clear()
         await store.append(parking(), facts(2), NO_STREAM)
         await store.append(parking(), facts(1), NO_STREAM)

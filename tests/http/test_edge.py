@@ -355,9 +355,7 @@ async def test_a_body_that_never_ends_is_given_up(shop: Shop) -> None:
 async def test_a_request_that_takes_too_long_is_503_and_its_outcome_unknown(shop: Shop) -> None:
     shop.application.asgi._deadlines._seconds = 0.2
     order = await shop.ordered(await shop.listed())
-    client = shop.client("buyer")
-    # tok_slow takes three seconds.
-    body = {"token": "tok_slow", "orderId": order["id"]}
+    client, body = shop.client("buyer"), {"token": "tok_slow", "orderId": order["id"]}  # three seconds
     response = await client.post("/api/payments", json=body, headers={"idempotency-key": "slow"})
     assert response.status_code == 503
     assert response.headers["retry-after"] == "1"

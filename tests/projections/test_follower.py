@@ -259,7 +259,7 @@ async def test_an_operators_word_is_heard_within_a_second_or_two(tmp_path: Path)
         log.append("ticket-a", LISTED, TicketEdited("New", PRICE))
         await until(lambda: model.held and model.held[0].parked)
         poisoned = False
-        assert retry_held(tmp_path / "model", "ticket-a")
+        await until(lambda: retry_held(tmp_path / "model", "ticket-a"))  # once it is saved
         await until(lambda: not model.held, seconds=3)
         assert model.rows("SELECT title FROM ticket") == [("New",)]
         assert follower.ready

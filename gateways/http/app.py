@@ -15,7 +15,7 @@ from gateways.http.openapi import Document
 from gateways.http.options import HttpOptions, Services
 from gateways.http.orders import Orders
 from gateways.http.payments import Payments
-from gateways.http.routes import Route, mounted
+from gateways.http.routes import Route, endpoints, mounted
 from gateways.http.session import SessionCookies
 from gateways.http.tickets import Tickets
 from gateways.http.users import Users
@@ -36,7 +36,7 @@ def build_http(services: Services, options: HttpOptions) -> Edge:
         openapi_config=None,
         logging_config=None,
     )
-    edge = Edge(cast("App", app), options, cookies, routes)
+    edge = Edge(cast("App", app), endpoints(app), options, cookies, routes)
     return edge
 
 

@@ -5,7 +5,8 @@ on rate, size and time, headers on every answer, and one line in the log.
 """
 
 import asyncio
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -24,6 +25,8 @@ from gateways.http.routes import Route
 from gateways.http.session import SessionCookies
 
 HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
+
+_PLAIN_HOST = re.compile(rb"[\w.:\[\]-]*")
 
 _ALWAYS: tuple[Header, ...] = (
     (b"cache-control", b"no-store"),
@@ -44,12 +47,14 @@ _HTTPS_ONLY: Header = (b"strict-transport-security", b"max-age=63072000; include
 class Edge:
     """The ASGI application that a server runs.
 
+    app: answers whatever no endpoint does. endpoints: the way behind each path, known beforehand.
     draining: about to stop; connections are not kept. routes: what is served.
     """
 
     def __init__(
         self,
         app: App,
+        endpoints: Mapping[str, App],
         options: HttpOptions,
         sessions: SessionCookies,
         routes: Sequence[Route],
@@ -57,6 +62,7 @@ class Edge:
         self.draining = False
         self.routes = routes
         self._app = app
+        self._endpoints = endpoints
         self._sessions = sessions
         self._paths = Paths(route.path for route in routes)
         self._limiter = Limiter(options.rate_limit, options.rate_file) if options.rate_limit else None
@@ -107,7 +113,7 @@ class Edge:
         call.scope["call"] = call
         task = self._deadlines.begin()
         try:
-            await self._app(call.scope, receive, send)
+            await self._endpoint(call)(call.scope, receive, send)
         except asyncio.CancelledError:
             if not self._deadlines.is_late(task):
                 raise
@@ -118,6 +124,12 @@ class Edge:
         finally:
             self._deadlines.end(task)
         return None
+
+    def _endpoint(self, call: Call) -> App:
+        # An odd name of a host is for Litestar to judge.
+        if _PLAIN_HOST.fullmatch(call.headers.get(b"host", b"")):
+            return self._endpoints.get(call.scope["path"], self._app)
+        return self._app
 
     def _refusal(self, call: Call) -> Answer | None:
         """What is refused whatever the route."""

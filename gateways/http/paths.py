@@ -2,7 +2,7 @@
 
 Letter case and stray slashes do not matter, as in the servers that classic clients were made for; so
 whoever knows one spelling of a path has to know which of its parts are ids, which are left alone. With
-that known, Litestar is handed the route's own path, and routes by a single look into a dictionary.
+that known, what serves a route's own path is found by a single look into a dictionary.
 """
 
 from collections.abc import Iterable, Mapping

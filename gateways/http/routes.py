@@ -4,14 +4,16 @@ Handlers hang in Litestar's routing as plain ASGI applications, one for each pat
 Litestar's own handlers costs four times as much, and nothing that it adds is needed here.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
+from litestar import Litestar
 from litestar.handlers import ASGIRouteHandler, asgi
+from litestar.routes import ASGIRoute
 from msgspec import Struct
 
-from gateways.http.answer import Answer, Receive, Scope, Send, empty
+from gateways.http.answer import Answer, App, Receive, Scope, Send, empty
 from gateways.http.call import Call
 from gateways.http.errors import answer_to, problem
 
@@ -50,6 +52,11 @@ def mounted(routes: Iterable[Route]) -> list[ASGIRouteHandler]:
     """The routes as Litestar takes them."""
     in_order = sorted(routes, key=lambda route: route.path)
     return [_endpoint(path, [*same]) for path, same in groupby(in_order, lambda route: route.path)]
+
+
+def endpoints(app: Litestar) -> Mapping[str, App]:
+    """Where Litestar leads each of its paths. It always leads there, and asking it anew costs 20 µs."""
+    return {route.path: route.route_handler.fn for route in app.routes if isinstance(route, ASGIRoute)}
 
 
 def _endpoint(path: str, routes: list[Route]) -> ASGIRouteHandler:

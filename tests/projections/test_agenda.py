@@ -13,6 +13,7 @@ from domain.parking import PurchaseParked, PurchaseRetried, PurchaseSkipped
 from domain.payment import (
     PaymentCaptured,
     PaymentDeclined,
+    PaymentDisputed,
     PaymentRefunded,
     PaymentRequested,
     RefundRequested,
@@ -130,6 +131,28 @@ def test_a_parked_purchase_that_an_operator_retries_is_due_again(desk: Desk) -> 
     desk.tell("parking-o", PurchaseRetried("op"))
     assert desk.due() == (0, False, False)
     assert desk.agenda.parked() == []
+
+
+def test_a_grace_that_ends_first_does_not_shorten_the_hold_of_a_parked_purchase(desk: Desk) -> None:
+    placed(desk).tell("order-o", PaymentStarted("p", "tok", NOON + timedelta(minutes=1)))
+    assert desk.tell("parking-o", PARKED).due() == (desk.until_the_hold_ends(), True, True)
+
+
+def late_capture(desk: Desk) -> Desk:
+    """The order was cancelled and the ticket given back while the provider took the money."""
+    placed(desk).tell("order-o", STARTED).tell("payment-p", PaymentRequested("o", PRICE, "tok"))
+    desk.tell("order-o", OrderCancelled("expired")).tell("ticket-t", TicketReleased("o", "expired"))
+    return desk.tell("payment-p", PaymentCaptured("ref"))
+
+
+def test_money_taken_for_a_cancelled_order_is_due_until_it_is_back(desk: Desk) -> None:
+    assert late_capture(desk).due() == (0, True, False)
+    assert desk.tell("payment-p", RefundRequested("late")).due() is not None
+    assert desk.tell("payment-p", PaymentRefunded("ref")).due() is None
+
+
+def test_disputed_money_is_out_of_our_hands(desk: Desk) -> None:
+    assert late_capture(desk).tell("payment-p", PaymentDisputed("ref", "not me")).due() is None
 
 
 def test_a_skipped_purchase_keeps_its_deadline_and_is_no_longer_listed(desk: Desk) -> None:

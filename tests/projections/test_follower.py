@@ -154,6 +154,18 @@ async def test_events_are_seen_at_once_and_saved_together_within_a_second_or_so(
         await until(lambda: model.saved == 40, seconds=3)
 
 
+async def test_who_catches_up_saves_as_he_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("projections.feeding.SAVE_EVERY", 1_000)
+    log, model = MemoryLog(), ReadModel(CATALOGUE, tmp_path / "model")
+    tickets(log, 4_000)
+    saved = set[int]()
+    async with following(log, model) as follower:
+        while not follower.ready:
+            saved.add(model.saved)
+            await asyncio.sleep(0)
+    assert saved >= {1_000, 2_000, 3_000}
+
+
 async def test_a_stopped_follower_has_saved_what_was_seen(tmp_path: Path) -> None:
     log, model = MemoryLog(), ReadModel(CATALOGUE, tmp_path / "model")
     follower = Follower(log, [model])

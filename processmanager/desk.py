@@ -10,11 +10,12 @@ more before it gives such an answer.
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from hashlib import sha1
 from typing import Any, Generic, TypeVar
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, msgpack
 
 from domain.decider import NO_STREAM, Decider, Loaded, Metadata, Proposed, Refused, Unreadable
 from processmanager.ports import Clock, EventStore, WrongRevision
@@ -23,7 +24,12 @@ C = TypeVar("C")
 S = TypeVar("S")
 E = TypeVar("E")
 
-_EVENT_IDS = UUID("b1a4b3b0-6d5c-5d0e-9a39-6a64d0e1d5c1")
+EVENT_IDS = UUID("b1a4b3b0-6d5c-5d0e-9a39-6a64d0e1d5c1")
+"""The name space of the events' ids."""
+
+_NAMES = sha1(EVENT_IDS.bytes, usedforsecurity=False)
+_uuid = msgpack.Decoder(UUID).decode
+_encode = msgspec.json.Encoder().encode
 
 
 class Cause(Struct, frozen=True):
@@ -160,21 +166,30 @@ class Desk:
         )
         # The whole command takes part, with its name: two watchdogs share a causation, and one may have
         # heard that the money is set aside when the other has heard, of the same reference, that it is taken.
-        asked = f"{type(command).__name__}{msgspec.json.encode(command).decode()}"
+        asked = f"{type(command).__name__}{_encode(command).decode()}"
         words = f"{stream}/{revision}/{cause.causation}/{asked}"
-        return [
-            Proposed(uuid5(_EVENT_IDS, f"{words}/{index}"), event, metadata)
-            for index, event in enumerate(events)
-        ]
+        return [Proposed(event_id(f"{words}/{index}"), event, metadata) for index, event in enumerate(events)]
 
     def _remember(self, loaded: Loaded[Any]) -> None:
-        known = self._memory.get(loaded.stream)
+        memory, stream = self._memory, loaded.stream
+        known = memory.get(stream)
         if loaded.revision == NO_STREAM or (known is not None and known.revision > loaded.revision):
             return
-        self._memory[loaded.stream] = loaded
-        self._memory.move_to_end(loaded.stream)
-        if len(self._memory) > self._capacity:
-            self._memory.popitem(last=False)
+        memory[stream] = loaded
+        if known is not None:
+            memory.move_to_end(stream)
+        elif len(memory) > self._capacity:
+            memory.popitem(last=False)
+
+
+def event_id(words: str) -> UUID:
+    """``uuid5(EVENT_IDS, words)``, for less than half of what that costs."""
+    names = _NAMES.copy()
+    names.update(words.encode())
+    digest = bytearray(names.digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50  # version 5
+    digest[8] = digest[8] & 0x3F | 0x80  # of the variant in RFC 9562
+    return _uuid(b"\xc4\x10" + digest)
 
 
 def _unwritten(decider: Decider[C, S, E], stream: str) -> Loaded[S]:

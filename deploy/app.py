@@ -1,52 +1,32 @@
 """The composition root: the one place that knows how the parts of a serving process fit together.
 
 ``build`` takes the parts that touch the outside as arguments, so a test swaps one of them by passing
-another, and everything else is the product as it is shipped.
+another, and everything else is the product as it is shipped. It puts everything into one process;
+``admitone serve`` divides the same parts among several (``build_web``, and deploy/projector.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from functools import partial
-from typing import Protocol
+from pathlib import Path
 
-from deploy import demo_listings
 from deploy.background import Background
-from deploy.driver import Driver
+from deploy.hearsay import BOARD, Hearsay
+from deploy.keeper import Keeper
 from deploy.keys import kept_key
+from deploy.parts import NAMES, PROJECTIONS, Parts, Store, model_file, open_models, open_parts
 from deploy.places import Places
 from deploy.settings import Settings
-from gateways.agenda import ProjectedAgenda
-from gateways.clock import SystemClock
-from gateways.embedded import EmbeddedStore
 from gateways.http.app import build_http
 from gateways.http.edge import Edge
-from gateways.http.options import HttpOptions, Services
+from gateways.http.options import Check, HttpOptions, Services
 from gateways.identity import Accounts
-from gateways.leases import Lease, claim_slot
-from gateways.payments import CardSimulator
-from gateways.scheduler import Waker
-from processmanager.desk import Desk
-from processmanager.marketplace import Marketplace, Policy
-from processmanager.patience import Patience
-from processmanager.ports import Clock, EventStore, Payments
-from processmanager.pump import Pump
-from processmanager.watchdog import Watchdog
-from projections.agenda import AGENDA, AgendaTable
+from gateways.leases import claim_slot
+from processmanager.ports import Clock, Payments
+from projections.board import Board
 from projections.catalogue import CATALOGUE, Catalogue
-from projections.follower import Follower
-from projections.ledger import LEDGER
+from projections.elsewhere import Elsewhere
 from projections.orders import ORDERS, Orders
-from projections.projection import Projection
-from projections.read_model import ReadModel
-
-PROJECTIONS: Sequence[Projection] = (CATALOGUE, ORDERS, LEDGER, AGENDA)
-
-
-class Store(EventStore, Protocol):
-    """An event store that also says how far it has got and how it is."""
-
-    def head(self) -> int: ...
-    def health(self) -> str | None: ...
+from projections.outside import Followed
 
 
 class Application:
@@ -54,30 +34,24 @@ class Application:
 
     def __init__(
         self,
-        settings: Settings,
         asgi: Edge,
-        marketplace: Marketplace,
-        store: Store,
-        follower: Follower,
-        driver: Driver,
+        parts: Parts,
         background: Background,
+        keeper: Keeper | None,
         closing: AsyncExitStack,
     ) -> None:
+        """keeper: what goes on beside the requests, unless another process sees to it."""
         self.asgi = asgi
-        self.marketplace = marketplace
-        self.store = store
-        self._settings = settings
-        self._follower = follower
-        self._driver = driver
+        self.marketplace = parts.marketplace
+        self.store = parts.store
         self._background = background
+        self._keeper = keeper
         self._closing = closing
 
     async def start(self) -> None:
-        """Follow the log and watch over purchases from now on; give an empty shop its demonstration."""
-        self._background.begin("follower", self._follower.run())
-        self._background.begin("driver", self._driver.run())
-        if self._settings.demo:
-            await demo_listings.seed(self.marketplace, self.store.head, self._settings.currency)
+        """Begin what goes on beside the requests."""
+        if self._keeper is not None:
+            await self._keeper.start()
 
     def drain(self) -> None:
         """Say from now on that requests had better go elsewhere. All are still served."""
@@ -96,70 +70,64 @@ async def build(
     payments: Payments | None = None,
     clock: Clock | None = None,
 ) -> Application:
-    """Put a serving process together, without starting it.
+    """Put the whole product together in one process, without starting it.
 
     store, payments, clock: in place of the parts that ``settings`` ask for; whoever gives them closes them.
     Raises what keeps the process from serving (StoreDamaged, AccountsDamaged, OSError, …).
     """
     async with AsyncExitStack() as closing:
-        places = Places(settings.data)
-        if store is None:
-            embedded = await EmbeddedStore.open(places.log)
-            closing.push_async_callback(embedded.close)
-            store = embedded
-        accounts = await Accounts.open(places.accounts)
-        closing.push_async_callback(accounts.close)
-        if payments is None:
-            cards = CardSimulator.open(places.cards)
-            closing.push_async_callback(cards.close)
-            payments = cards
-        models = _read_models(places, closing)
-        return _put_together(
-            settings, store, payments, clock or SystemClock(), accounts, models, closing.pop_all()
-        )
+        parts = await open_parts(settings, closing, store=store, payments=payments, clock=clock)
+        accounts = await _accounts(parts, closing)
+        slot = claim_slot(parts.places.read_models)
+        closing.callback(slot.release)
+        models = open_models(parts, slot.path, closing)
+        background = Background()
+        keeper = Keeper(parts, models, background)
+        asgi = _http(parts, accounts, models, keeper.live, keeper.ready, closing)
+        return Application(asgi, parts, background, keeper, closing.pop_all())
 
 
-def _read_models(places: Places, closing: AsyncExitStack) -> dict[str, ReadModel]:
-    """The read models of a place that no other process has. A restarted process finds them again."""
-    slot = claim_slot(places.read_models)
-    closing.callback(slot.release)
-    models = {}
-    for projection in PROJECTIONS:
-        models[projection.name] = ReadModel(projection, slot.path / f"{projection.name}.sqlite")
-        closing.callback(models[projection.name].close)
-    return models
+async def build_web(settings: Settings, slot: Path) -> Application:
+    """Put a process together that answers requests, and reads the read models that the projector keeps
+    in ``slot``, without starting it. Raises as ``build`` does."""
+    async with AsyncExitStack() as closing:
+        parts = await open_parts(settings, closing)
+        accounts = await _accounts(parts, closing)
+        board = Board(slot / BOARD, NAMES)
+        models = {}
+        for projection in PROJECTIONS:
+            models[projection.name] = Elsewhere(projection, model_file(slot, projection), board)
+            closing.callback(models[projection.name].close)
+        asgi = _http(parts, accounts, models, {}, Hearsay(board).checks(), closing)
+        return Application(asgi, parts, Background(), None, closing.pop_all())
 
 
-def _put_together(
-    settings: Settings,
-    store: Store,
-    payments: Payments,
-    clock: Clock,
+async def _accounts(parts: Parts, closing: AsyncExitStack) -> Accounts:
+    accounts = await Accounts.open(parts.places.accounts)
+    closing.push_async_callback(accounts.close)
+    return accounts
+
+
+def _http(
+    parts: Parts,
     accounts: Accounts,
-    models: dict[str, ReadModel],
+    models: Mapping[str, Followed],
+    live: Mapping[str, Check],
+    ready: Mapping[str, Check],
     closing: AsyncExitStack,
-) -> Application:
-    places = Places(settings.data)
-    background = Background()
-    desk = Desk(store, clock)
-    pump = Pump(desk, payments, clock)
-    marketplace = Marketplace(desk, pump, clock, Policy(settings.hold, settings.grace, settings.own_tickets))
-    follower = Follower(store, list(models.values()))
-    agenda = ProjectedAgenda(AgendaTable(models[AGENDA.name]))
-    watchdog = Watchdog(agenda, pump, desk, clock, Patience(settings.retry_delays))
-    driver = Driver(Lease(places.driver), watchdog, lambda: Waker(watchdog.wake, agenda.next_due))
+) -> Edge:
     services = Services(
-        marketplace=marketplace,
+        marketplace=parts.marketplace,
         accounts=accounts,
         catalogue=Catalogue(models[CATALOGUE.name]),
         orders=Orders(models[ORDERS.name]),
-        head=store.head,
-        live={name: partial(background.check, name) for name in ("follower", "driver")},
-        ready={"log": store.health, "projections": follower.health},
+        head=parts.store.head,
+        live=live,
+        ready={"log": parts.store.health, **ready},
     )
-    asgi = build_http(services, _http_options(settings, places))
+    asgi = build_http(services, _http_options(parts.settings, parts.places))
     closing.callback(asgi.close)
-    return Application(settings, asgi, marketplace, store, follower, driver, background, closing)
+    return asgi
 
 
 def _http_options(settings: Settings, places: Places) -> HttpOptions:

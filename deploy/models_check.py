@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from deploy.app import PROJECTIONS
 from deploy.doctor import Finding
 from deploy.parked import model_files
+from deploy.parts import PROJECTIONS
 from deploy.places import Places
 from domain.decider import AnyRecorded
 from projections.file import HOUSEKEEPING, MEMORY, Unusable, check, connect

@@ -2,7 +2,7 @@
 
 Reads run on the event loop (a point read costs some ten microseconds, a hop to a thread thirty times
 that), appends go through the group commit. Followers are woken by this process's own commits at once,
-and by those of other processes within POLL seconds.
+and by those of other processes when they look next, POLL seconds later unless told otherwise.
 """
 
 import asyncio
@@ -36,20 +36,24 @@ class EmbeddedStore:
     """The same file for the eventsourcing library's own tools, to be used outside the event loop."""
 
     @classmethod
-    async def open(cls, path: Path, codec: Codec | None = None) -> "EmbeddedStore":
+    async def open(cls, path: Path, codec: Codec | None = None, *, poll: float = POLL) -> "EmbeddedStore":
         """Open the log at ``path``, or make it.
 
+        poll: seconds between two looks for what other processes have appended.
         Raises StoreDamaged for a damaged or newer file or one that is no log, StoreUnavailable when the
         place cannot be used. Either says in one line what is wrong.
         """
         codec = codec or Codec()
         reader = LogReader(path, await asyncio.to_thread(open_checked, path), codec)
         writer = await asyncio.to_thread(connect, path)
-        return cls(path, codec, reader, writer)
+        return cls(path, codec, reader, writer, poll)
 
-    def __init__(self, path: Path, codec: Codec, reader: LogReader, writer: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, codec: Codec, reader: LogReader, writer: sqlite3.Connection, poll: float
+    ) -> None:
         """``open`` is the way in: this expects a file that has been checked, and a running loop."""
         self._codec = codec
+        self._poll = poll
         self._reader = reader
         self._mark = HeadMark(path)
         self._news = News(reader.head())
@@ -102,7 +106,7 @@ class EmbeddedStore:
             if events := await self._reader.log(after):
                 after = events[-1].position
                 yield events
-            await asyncio.sleep(0 if events else POLL)  # who catches up must not hold the loop
+            await asyncio.sleep(0 if events else self._poll)  # who catches up must not hold the loop
 
     def head(self) -> int:
         """The last position in the log, 0 if it is empty. Raises StoreUnavailable."""
@@ -137,7 +141,7 @@ class EmbeddedStore:
     async def _beat(self) -> None:
         """Look regularly at what no call of our own tells: other processes' appends, overdue answers."""
         while True:
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(self._poll)
             self._writer.tend()
             try:
                 self._news.tell(self._reader.head())

@@ -20,6 +20,13 @@ class Lease:
     def held(self) -> bool:
         return self._handle is not None
 
+    @property
+    def handle(self) -> int:
+        """To be inherited by a process that then holds it too. Raises ValueError if it is not ours."""
+        if self._handle is None:
+            raise ValueError(f"{self._path} is not held")
+        return self._handle
+
     def try_take(self) -> bool:
         """Take the lease if nobody has it; True if it is ours now. Never waits. Raises OSError."""
         if self._handle is not None:

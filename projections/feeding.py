@@ -24,6 +24,8 @@ CHUNK = 250
 SAVE_EVERY = 8_000
 """Events after which what was staged is saved, if a second has not passed before: a page that is written
 often is saved once."""
+SAVE_HERE = 500
+"""So many are saved without a thread: that takes a millisecond."""
 CHECKPOINT_AT = 32 * 2**20
 """Bytes of the write-ahead log."""
 MANY = 50_000
@@ -89,6 +91,14 @@ class Feeding:
             await self._in_thread(self.model.save_all)
             self._backoff.reset()
         self._staged = 0
+
+    async def save_for_others(self, _: None) -> None:
+        """Make what was staged to be seen from other processes: a commit that waits for no disk."""
+        if self._staged > SAVE_HERE:
+            await self.save()
+        else:
+            self.model.save()
+            self._staged = 0
 
     async def look_whether_whole(self, head: int) -> None:
         """``head``: how far the log goes now."""

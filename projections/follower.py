@@ -61,9 +61,23 @@ class Progress(Struct, frozen=True):
 
 
 class Follower:
-    def __init__(self, store: Log, models: Sequence[ReadModel], *, linger: float = LINGER) -> None:
+    """Keeps ``models`` up with ``store``.
+
+    linger: seconds that events are gathered. share: told each time that the files show more, for those who
+    read them from other processes; without it nobody else is thought of, and files are saved at leisure.
+    """
+
+    def __init__(
+        self,
+        store: Log,
+        models: Sequence[ReadModel],
+        *,
+        linger: float = LINGER,
+        share: Callable[[], None] | None = None,
+    ) -> None:
         self._store = store
         self._linger = linger
+        self._share = share
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="projections")
         self._feedings = [Feeding(model, self._in_thread) for model in models]
         self._hurry = asyncio.Event()
@@ -195,7 +209,12 @@ class Follower:
         return batch
 
     async def _look_whether_whole(self) -> None:
-        await self._each(Feeding.look_whether_whole, self._look_at_head())
+        if self._share is None:
+            await self._each(Feeding.look_whether_whole, self._look_at_head())
+        else:
+            await self._each(Feeding.save_for_others, None)
+            await self._each(Feeding.look_whether_whole, self._look_at_head())
+            self._share()
 
     def _heal(self) -> bool:
         """Whether a model that was set aside can be fed again."""

@@ -1,7 +1,7 @@
-"""A read model seen from outside the process that feeds it: for tools, which must not change it."""
+"""A read model seen from outside the process that feeds it: by whoever must not change it."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from projections.file import HOUSEKEEPING, Unusable, check, connect
 from projections.projection import Projection
@@ -14,6 +14,18 @@ class Readable(Protocol):
     def projection(self) -> Projection: ...
 
     def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]: ...
+
+
+@runtime_checkable
+class Followed(Readable, Protocol):
+    """A read model that keeps up with the log, fed in this process or in another."""
+
+    @property
+    def position(self) -> int: ...
+
+    async def wait(self, position: int, timeout: float) -> bool: ...  # noqa: ASYNC109 - it has an outcome
+
+    def age(self) -> int: ...
 
 
 class Outside:
@@ -54,4 +66,4 @@ def dump(model: Readable) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-__all__ = ["Outside", "Readable", "Unusable", "dump"]
+__all__ = ["Followed", "Outside", "Readable", "Unusable", "dump"]

@@ -26,7 +26,7 @@ def _all_settings(command: F) -> F:
 def serve(**options: str | None) -> None:
     """Serve the marketplace over HTTP, until SIGTERM or Ctrl-C; a second one ends it at once.
 
-    With several workers SIGUSR2 replaces them one after another, without a request lost.
+    SIGUSR2 replaces its processes one after another, without a request lost.
     """
     from gateways import logs
 
@@ -35,25 +35,20 @@ def serve(**options: str | None) -> None:
     told.data.mkdir(parents=True, exist_ok=True)
     _allow_many_connections()
     with _listener(told) as listener:
-        if told.workers > 1:
-            _serve_with_workers(told, options, listener)
-        else:
-            _serve_alone(told, listener)
+        _serve(told, options, listener)
 
 
-def _serve_alone(told: Settings, listener: socket.socket) -> None:
-    import uvloop
-
-    from deploy.app import build
-    from deploy.server import serve as serve_until_signal
-
-    uvloop.run(serve_until_signal(build, told, listener, _announcement(told, listener)))
-
-
-def _serve_with_workers(told: Settings, options: dict[str, str | None], listener: socket.socket) -> None:
+def _serve(told: Settings, options: dict[str, str | None], listener: socket.socket) -> None:
+    from deploy.places import Places
     from deploy.workers import Supervisor
+    from gateways.leases import claim_slot
 
-    asyncio.run(Supervisor(options, listener, told.workers, _announcement(told, listener)).run())
+    slot = claim_slot(Places(told.data).read_models)
+    try:
+        supervisor = Supervisor(options, listener, told.workers, slot, _announcement(told, listener))
+        asyncio.run(supervisor.run())
+    finally:
+        slot.release()
 
 
 def _listener(told: Settings) -> socket.socket:

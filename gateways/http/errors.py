@@ -20,6 +20,7 @@ from gateways.identity import AccountsUnavailable, BadCredentials, EmailInUse, T
 from processmanager.desk import TooManyConflicts
 from processmanager.ports import OutcomeUnknown, PaymentsUnavailable, StoreUnavailable, WrongRevision
 from processmanager.pump import StepFailed
+from projections.elsewhere import Away
 from projections.paging import BadCursor
 
 # ── The shape ─────────────────────────────────────────────────────────────────────────────────────
@@ -160,6 +161,7 @@ _TABLE: dict[type[BaseException], Callable[[Any], Answer]] = {
     TooManySignIns: lambda _: too_many(1),
     AccountsUnavailable: lambda _: unavailable(UNAVAILABLE),
     StoreUnavailable: lambda _: unavailable(UNAVAILABLE),
+    Away: lambda _: unavailable(UNAVAILABLE),
     WrongRevision: lambda _: unavailable(UNAVAILABLE),
     TooManyConflicts: lambda _: unavailable(UNAVAILABLE),
     OutcomeUnknown: lambda _: unavailable(UNKNOWN),

@@ -12,8 +12,7 @@ from gateways.http.answer import Header
 from gateways.http.call import Call
 from gateways.http.session import set_cookie
 from processmanager.ports import StoreUnavailable
-from projections.outside import Readable
-from projections.read_model import ReadModel
+from projections.outside import Followed, Readable
 
 COOKIE = "position"
 HEADER = b"admitone-position"
@@ -40,7 +39,7 @@ class Freshness:
             set_cookie(COOKIE, str(position), secure=call.secure),
         )
 
-    async def settle(self, call: Call, model: ReadModel) -> tuple[Header, ...]:
+    async def settle(self, call: Call, model: Followed) -> tuple[Header, ...]:
         """Wait for ``model`` to show what the caller wrote; if it does not in time, say how old it is."""
         wanted = max(_number(call.cookies.get(COOKIE)), _number(call.header(HEADER)), self._own(call))
         if model.position >= wanted:
@@ -57,10 +56,10 @@ class Freshness:
         return 0 if session is None else self._written.get(session.user, 0)
 
 
-def followed(model: Readable) -> ReadModel:
-    """The read model behind a list. Raises TypeError for one that this process does not feed."""
-    if not isinstance(model, ReadModel):
-        raise TypeError("a list that is served needs a read model that is fed here")
+def followed(model: Readable) -> Followed:
+    """The read model behind a list. Raises TypeError for one of which nobody says how far it is."""
+    if not isinstance(model, Followed):
+        raise TypeError("a list that is served needs a read model that can be waited for")
     return model
 
 

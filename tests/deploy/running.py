@@ -34,10 +34,22 @@ class Running:
         """Its exit status, once it has ended."""
         return self.process.wait(PATIENCE)
 
-    def children(self) -> list[int]:
+    def workers(self) -> list[int]:
         """The process ids of its workers."""
+        return self._running("deploy.worker")
+
+    def projectors(self) -> list[int]:
+        """The process id of its projector; none while there is none."""
+        return self._running("deploy.projector")
+
+    def _running(self, module: str) -> list[int]:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in children.read_text().split()]
+        found = []
+        for pid in children.read_text().split():
+            with suppress(FileNotFoundError):
+                if module in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
+                    found.append(int(pid))
+        return found
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -104,23 +104,23 @@ def test_ctrl_c_drains_too(data: Path) -> None:
 
 def test_replacing_the_workers_one_after_another_fails_no_request(data: Path) -> None:
     with running(data, "--workers", "2", "--drain", "1", rate_limit="off") as server:
-        before = server.children()
+        before = server.workers()
         callers = Callers(server.url, 8)
         try:
             for times in (1, 2):
                 server.signal(signal.SIGUSR2)
-                eventually(partial(_replaced, server, times), "all workers are replaced")
+                eventually(partial(_replaced, server, times), "all processes are replaced")
         finally:
             callers.stop()
         assert callers.failed == []
         assert callers.answered > 100
-        assert not set(before) & set(server.children())
+        assert not set(before) & set(server.workers())
         server.signal()
         assert server.ended() == 0
 
 
 def _replaced(server: Running, times: int) -> bool:
-    return server.log.read_text().count("all workers are replaced") == times
+    return server.log.read_text().count("all processes are replaced") == times
 
 
 def test_stopping_under_load_resets_nobody(data: Path) -> None:
@@ -136,20 +136,19 @@ def test_stopping_under_load_resets_nobody(data: Path) -> None:
 
 def test_a_worker_that_is_killed_is_replaced(data: Path) -> None:
     with running(data, "--workers", "2") as server:
-        victim = server.children()[0]
+        victim = server.workers()[0]
         os.kill(victim, signal.SIGKILL)
-        eventually(
-            lambda: len(server.children()) == 2 and victim not in server.children(), "a new worker runs"
-        )
-        eventually(lambda: server.log.read_text().count('"a worker serves"') == 3, "the new worker serves")
+        eventually(lambda: len(server.workers()) == 2 and victim not in server.workers(), "a new worker runs")
+        eventually(lambda: server.log.read_text().count('"a process serves"') == 4, "the new worker serves")
         assert httpx.get(f"{server.url}/readyz").status_code == 200
 
 
 def test_workers_whose_supervisor_is_killed_end_by_themselves(data: Path) -> None:
     with running(data, "--workers", "2") as server:
-        workers = server.children()
+        processes = server.workers() + server.projectors()
+        assert len(processes) == 3
         server.signal(signal.SIGKILL)
         server.ended()
-        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "no worker is left")
+        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes), "none is left")
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", server.port))

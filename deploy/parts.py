@@ -1,0 +1,91 @@
+"""The parts that every serving process has, and the read models: opened and put together in one place."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from deploy.places import Places
+from deploy.settings import Settings
+from gateways.clock import SystemClock
+from gateways.embedded import POLL, EmbeddedStore
+from gateways.payments import CardSimulator
+from processmanager.desk import Desk
+from processmanager.marketplace import Marketplace, Policy
+from processmanager.ports import Clock, EventStore, Payments
+from processmanager.pump import Pump
+from projections.agenda import AGENDA
+from projections.catalogue import CATALOGUE
+from projections.held import RetryRule
+from projections.ledger import LEDGER
+from projections.orders import ORDERS
+from projections.projection import Projection
+from projections.read_model import ReadModel
+
+PROJECTIONS: Sequence[Projection] = (CATALOGUE, ORDERS, LEDGER, AGENDA)
+NAMES = [projection.name for projection in PROJECTIONS]
+
+
+class Store(EventStore, Protocol):
+    """An event store that also says how far it has got and how it is."""
+
+    def head(self) -> int: ...
+    def health(self) -> str | None: ...
+
+
+class Parts(Struct, frozen=True):
+    """What decides and remembers, in one process."""
+
+    settings: Settings
+    places: Places
+    store: Store
+    clock: Clock
+    desk: Desk
+    pump: Pump
+    marketplace: Marketplace
+
+
+async def open_parts(
+    settings: Settings,
+    closing: AsyncExitStack,
+    *,
+    store: Store | None = None,
+    payments: Payments | None = None,
+    clock: Clock | None = None,
+    poll: float = POLL,
+) -> Parts:
+    """What ``settings`` ask for, but for what is given; what is opened here is closed by ``closing``.
+
+    poll: as for the embedded store. Raises what keeps a process from serving (StoreDamaged, OSError, …).
+    """
+    places, clock = Places(settings.data), clock or SystemClock()
+    if store is None:
+        embedded = await EmbeddedStore.open(places.log, poll=poll)
+        closing.push_async_callback(embedded.close)
+        store = embedded
+    if payments is None:
+        cards = CardSimulator.open(places.cards)
+        closing.push_async_callback(cards.close)
+        payments = cards
+    desk = Desk(store, clock)
+    pump = Pump(desk, payments, clock)
+    policy = Policy(settings.hold, settings.grace, settings.own_tickets)
+    return Parts(settings, places, store, clock, desk, pump, Marketplace(desk, pump, clock, policy))
+
+
+def open_models(parts: Parts, slot: Path, closing: AsyncExitStack) -> dict[str, ReadModel]:
+    """The read models in ``slot``, to be fed by this process and no other."""
+    retry = RetryRule(tuple(delay.total_seconds() for delay in parts.settings.retry_delays))
+    models = {}
+    for projection in PROJECTIONS:
+        path = model_file(slot, projection)
+        models[projection.name] = ReadModel(projection, path, retry=retry, now=parts.clock.now)
+        closing.callback(models[projection.name].close)
+    return models
+
+
+def model_file(slot: Path, projection: Projection) -> Path:
+    """Where the read model of ``projection`` is kept."""
+    return slot / f"{projection.name}.sqlite"

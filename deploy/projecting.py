@@ -1,0 +1,75 @@
+"""The projector: the process beside the workers that feeds the read models and drives purchases on.
+
+So requests do not share an event loop with it: what it costs to show an event in a list, and to look
+after a deadline, is not paid by whoever is waiting for an answer. Workers read what it writes.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+from deploy.background import Background
+from deploy.hearsay import BOARD, words
+from deploy.keeper import Keeper
+from deploy.parts import NAMES, Parts, open_models, open_parts
+from deploy.settings import Settings
+from projections.board import Writer
+from projections.read_model import ReadModel
+
+POLL = 0.01
+"""Seconds between two looks for what the workers have appended. What comes together is shown together."""
+BEAT = 0.25
+"""Seconds between two signs of life."""
+PATIENCE = 3.0
+"""Seconds that those who start it wait for lists that show the whole log; then they start without."""
+
+
+class Projector:
+    """The process, put together."""
+
+    def __init__(self, parts: Parts, models: dict[str, ReadModel], board: Writer) -> None:
+        self._parts = parts
+        self._models = models
+        self._board = board
+        self._background = Background()
+        self._shared = asyncio.Event()
+        self._keeper = Keeper(parts, models, self._background, linger=0, share=self._share)
+        self._share()
+
+    async def start(self) -> None:
+        """Begin, and return once the lists show the whole log, or when that takes too long."""
+        await self._keeper.start()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self._all_shown()
+        self._beat()
+        self._background.begin("heart", self._keep_beating())
+
+    async def stop(self) -> None:
+        """End the background work. What was shown is kept."""
+        await self._background.end()
+
+    async def _all_shown(self) -> None:
+        while not (self._keeper.follower.ready and self._board.shown() >= self._parts.store.head()):
+            await self._shared.wait()
+            self._shared.clear()
+
+    def _share(self) -> None:
+        for name, model in self._models.items():
+            self._board.show(name, model.position, model.age())
+        self._shared.set()
+
+    async def _keep_beating(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT)
+            self._beat()
+
+    def _beat(self) -> None:
+        self._board.beat(words({**self._keeper.live, **self._keeper.ready}))
+
+
+async def build_projector(settings: Settings, slot: Path, closing: AsyncExitStack) -> Projector:
+    """Put the process together, without starting it. Raises what keeps it from its work."""
+    parts = await open_parts(settings, closing, poll=POLL)
+    board = Writer(slot / BOARD, NAMES)
+    return Projector(parts, open_models(parts, slot, closing), board)

@@ -326,3 +326,8 @@ async def test_no_route_ever_fails_or_writes_whatever_is_sent(shop: Shop) -> Non
     # A listing that happens to be right is the one thing that may be written.
     assert all(recorded.category == "ticket" for recorded in (await shop.log())[before:])
     assert shop.head() - before < 30
+
+
+async def test_a_host_that_cannot_be_one_is_refused(shop: Shop) -> None:
+    response = await shop.client("somebody").get("/api/orders", headers={"host": "tickets/example"})
+    assert (response.status_code, message(response)) == (400, "Bad Request")

@@ -5,10 +5,11 @@ no answer is ever forgotten. One thing it cannot show is that a key comes again 
 is noticed here, by the process that saw both.
 """
 
-import secrets
 from collections import OrderedDict
+from os import urandom
+from time import time
 
-from domain.ids import ID_BYTES, derived_id
+from domain.ids import derived_id
 from gateways.http.call import Call
 from gateways.http.errors import KEY_REUSED, Rejected
 
@@ -28,10 +29,18 @@ class Keys:
         """
         key = call.key()
         if key is None:
-            return secrets.token_hex(ID_BYTES)
+            return new_id()
         said = (*words, *also)
         if self._words.setdefault((route, user, key), said) != said:
             raise Rejected(422, KEY_REUSED)
         if len(self._words) > self._capacity:
             self._words.popitem(last=False)
         return derived_id(route, user, key, *words)
+
+
+def new_id() -> str:
+    """An id that nobody has had: its first eight digits are the time in seconds, as in a Mongo ObjectId.
+
+    What is made at one time then stands together in the log's index, and a commit writes half the pages.
+    """
+    return (int(time()) & 0xFFFFFFFF).to_bytes(4, "big").hex() + urandom(8).hex()

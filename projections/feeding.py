@@ -112,6 +112,7 @@ class Feeding:
 
     async def tend(self, read: Read) -> None:
         """Save, do as operators say, try held streams again when it is time, keep the file in shape."""
+        self.model.check_place()
         await self.save()
         self.model.heed_operators()
         now = self.model.now()

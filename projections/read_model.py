@@ -26,6 +26,10 @@ class FedTwice(Exception):
     """Somebody else has moved this file's position: two followers feed one file."""
 
 
+class FileGone(Exception):
+    """The file was deleted, or another stands in its place."""
+
+
 def no_clock() -> datetime:
     """The clock of a model that nobody tends: what is held back waits for an operator."""
     return moment(0)
@@ -73,6 +77,18 @@ class ReadModel:
         position, partial = self._execute("SELECT position, partial FROM feed").fetchone()
         self.position = self.saved = position
         self.partial = bool(partial)
+        self._file = self._file_there()
+
+    def _file_there(self) -> tuple[int, int] | None:
+        if self.path == MEMORY:
+            return None
+        found = os.stat(self.path)
+        return found.st_dev, found.st_ino
+
+    def check_place(self) -> None:
+        """Raises FileGone, OSError when others would not find what is written here."""
+        if self._file_there() != self._file:
+            raise FileGone(f"{self.path} is not the file that is fed")
 
     def reopen(self) -> None:
         """Begin again with the file as it is now. Raises sqlite3.Error if it still cannot be written."""

@@ -183,14 +183,14 @@ def needs_proof(step: Step, purchase: Purchase) -> bool:
     """Whether a step must not be taken on a picture that may be old.
 
     A fact is checked against the revision of its own stream only, and a call to the provider against
-    none. So money is given back, and that is decided, on a current picture alone; and a purchase that is
-    over is left alone only when it is seen that nothing is left of it.
+    none. So money is given back, and that is decided, on a current picture alone; and a purchase is left
+    alone only when it is seen that nothing is left to do, unless it is completed, as most are.
     """
     match step:
         case Ask():
             return step.verb in {"void", "refund"}
         case Wait():
-            return isinstance(purchase.order, order.Cancelled)
+            return not isinstance(purchase.order, order.Completed)
         case Tell():
             return isinstance(step.command, payment.RequestRefund)
 

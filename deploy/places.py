@@ -27,7 +27,7 @@ class Places(Struct, frozen=True):
 
     @property
     def read_models(self) -> Path:
-        """Below it one directory for each process that serves; all of it may be deleted."""
+        """Below it one directory for each service that runs on this data; all of it may be deleted."""
         return self.root / "read-models"
 
     @property

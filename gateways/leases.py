@@ -53,7 +53,7 @@ class Lease:
 
 
 class Slot(Lease):
-    """A numbered directory that belongs to one process while it lives."""
+    """A numbered directory that belongs to one process, or to its heirs, while they live."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path / "lease")

@@ -8,7 +8,7 @@ from tests.simulation.scheduler import Scheduler, milliseconds
 NEAR = 6
 """How many milliseconds before or after a deadline counts as aiming at it."""
 NOTICE = 5_000
-"""How long the process that took a ticket is given to place the order, before others do."""
+"""How long whoever took a ticket or began to pay is given to go on, before others do."""
 NEVER = 10**12
 
 
@@ -52,7 +52,8 @@ class Deadlines:
                     late = milliseconds(fact.metadata.at) + NOTICE
                     self._ends[order_id] = self.open[order_id] = max(milliseconds(at), late)
                 case PaymentStarted(grace_until=at) if fact.key in self.open:
-                    self.open[fact.key] = max(self._ends[fact.key], milliseconds(at))
+                    late = milliseconds(fact.metadata.at) + NOTICE
+                    self.open[fact.key] = max(self._ends[fact.key], milliseconds(at), late)
                 case PaymentFailed() if fact.key in self.open:
                     self.open[fact.key] = self._ends[fact.key]
                 case TicketReleased(order_id) | TicketSold(order_id):

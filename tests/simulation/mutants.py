@@ -30,8 +30,20 @@ from tests.simulation.checkers import (
 )
 from tests.simulation.errand import IN_LOG, JUSTIFIED, NOT_STALE
 from tests.simulation.history import AT_REST, IN_TIME
+from tests.simulation.log import ONE_EVENT
+from tests.simulation.play import UNEXPECTED
 from tests.simulation.process import Parts
-from tests.simulation.words import NOT_EARLY, ONE_END, ONE_HOLDER, OWN, SOLD_FIRST
+from tests.simulation.words import (
+    AS_AGREED,
+    DENSE,
+    GIVEN_BACK,
+    NOT_EARLY,
+    ONE_END,
+    ONE_HOLDER,
+    ONE_PAYMENT,
+    OWN,
+    SOLD_FIRST,
+)
 
 UNFINISHED = (AT_REST, NOTHING_HELD, NOTHING_PENDING, NOTHING_OPEN, IN_TIME)
 
@@ -157,11 +169,19 @@ def _keep_what_was_sold(step: Step, bought: Purchase, _: datetime) -> Step:
 
 
 MUTANTS = (
-    Mutant("the revision is not checked", (ONE_HOLDER, ONE_END), Parts(store=careless.StoreWithoutRevisions)),
+    Mutant(
+        "the revision is not checked",
+        (ONE_HOLDER, ONE_END, ONE_PAYMENT, DENSE, AS_AGREED, IN_LOG),
+        Parts(store=careless.StoreWithoutRevisions),
+    ),
     Mutant(
         "a refusal is given from memory", (JUSTIFIED, NOT_STALE), Parts(desk=careless.DeskThatTrustsItsMemory)
     ),
-    Mutant("an answer is given before the append", (IN_LOG, AS_AGREED), Parts(desk=careless.DeskThatAnswersTooSoon)),
+    Mutant(
+        "an answer is given before the append",
+        (IN_LOG, AS_AGREED),
+        Parts(desk=careless.DeskThatAnswersTooSoon),
+    ),
     Mutant(
         "two commands share an event id",
         (ONE_EVENT,),
@@ -184,7 +204,9 @@ MUTANTS = (
         Parts(patience=careless.PatienceBeyondTheEnd),
     ),
     Mutant(
-        "an operator's retry waits for a day", (AT_REST, IN_TIME), slips=((watchdog, "_name", lambda due: due.order),)
+        "an operator's retry waits for a day",
+        (AT_REST, IN_TIME),
+        slips=((watchdog, "_name", lambda due: due.order),),
     ),
     Mutant(
         "a hold ends while it is paid for",
@@ -217,22 +239,22 @@ MUTANTS = (
     Mutant("a refund has a fresh key", (ONE_REFUND,), slips=(fresh("refund"),)),
     Mutant("a capture has a fresh key", (ONE_CAPTURE,), slips=(fresh("capture"),)),
     Mutant("an authorisation has a fresh key", (NOTHING_OPEN, ONE_CAPTURE), slips=(fresh("authorize"),)),
-    Mutant("all steps share a key", (), slips=(in_key(lambda ask: ask.attempt.id),)),
+    Mutant("all steps share a key", UNFINISHED, slips=(in_key(lambda ask: ask.attempt.id),)),
     Mutant(
         "all cards of an order share a key",
-        (),
+        (AGREE,),
         slips=(in_key(lambda ask: f"{ask.attempt.order}:{ask.verb}"),),
     ),
     Mutant("the money is taken before the sale", (SOLD_BEFORE_TAKEN,), slips=(in_step(_capture_at_once),)),
     Mutant(
         "the order is complete before the money is taken",
-        (SOLD_FIRST,),
+        (SOLD_FIRST, UNEXPECTED),
         slips=(in_step(_complete_when_sold),),
     ),
-    Mutant("a sold ticket is not returned", (MONEY, AGREE), slips=(in_step(_keep_what_was_sold),)),
+    Mutant("a sold ticket is not returned", (MONEY, AGREE, AT_REST), slips=(in_step(_keep_what_was_sold),)),
     Mutant(
         "money is given back on an old picture",
-        (MONEY, AGREE),
+        (GIVEN_BACK,),
         slips=((pump, "needs_proof", lambda *_: False),),
     ),
 )

@@ -27,7 +27,7 @@ from tests.simulation.read_models import empty_agenda, forget
 from tests.simulation.scheduler import Scheduler, VirtualClock
 from tests.simulation.violation import Violation
 
-SKEWS = (0, 0, 0, -700, -3, 3, 900)
+SKEWS = (0, 0, 0, -2_000, -3, 3, 2_000)
 """Milliseconds by which the clock of a process may be off."""
 
 

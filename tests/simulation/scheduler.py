@@ -121,10 +121,6 @@ class Scheduler:
             call.effect()
         self.tell(f"a message of the dead arrives: {call.label}")
 
-    def wait_for_something(self) -> None:
-        """Let time pass until a task can be moved."""
-        self.advance(min(task.ready_at for task in self.tasks))
-
     def _arrive(self, task: Task, call: Call[Any]) -> None:
         try:
             task.reply = call.effect()

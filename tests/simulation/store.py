@@ -29,7 +29,7 @@ class SimulatedStore:
         return await Call(
             f"append to {stream} at {expected}: {', '.join(type(each.event).__name__ for each in events)}",
             lambda: self._append(stream, events, expected),
-            self._delay(),
+            self._until_a_deadline(),
             self._delay(),
         )
 
@@ -52,10 +52,13 @@ class SimulatedStore:
         return position
 
     def _delay(self) -> int:
-        """Mostly none. A message may hang for a while, or just until a hold ends."""
-        if not self._weather.strikes("store slow"):
-            return 0
+        """Mostly none; or a message hangs for a while."""
+        return int(self._scheduler.rng.random() * SLOW) if self._weather.strikes("store slow") else 0
+
+    def _until_a_deadline(self) -> int:
+        """Or it hangs just until a hold ends, and others have done something about it."""
+        ahead = self._deadlines.ahead()
+        if not ahead or not self._weather.strikes("append hangs"):
+            return self._delay()
         rng = self._scheduler.rng
-        if rng.random() < 0.5 and (ahead := self._deadlines.ahead()):
-            return max(0, rng.choice(ahead) + rng.randint(-NEAR, 2_000) - self._scheduler.now)
-        return int(rng.random() * SLOW)
+        return max(0, rng.choice(ahead) + rng.randint(-NEAR, 4_000) - self._scheduler.now)

@@ -7,13 +7,15 @@ names that stand for secrets are never written.
 
 import logging
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from typing import Any, TextIO, TypeAlias
 
 import msgspec
 import structlog
 from structlog.contextvars import merge_contextvars
+
+from gateways.log_lines import Lines
 
 Line: TypeAlias = MutableMapping[str, Any]
 
@@ -39,16 +41,16 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     readable = out.isatty()
     chain = [merge_contextvars, _stamped, _without_secrets, *_rendering(readable)]
     number = logging.getLevelNamesMapping()[level.upper()]
-    sink = structlog.BytesLogger(out.buffer)
+    lines = Lines(out.buffer)
     structlog.configure(
         processors=chain,
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda name="admitone": _Named(name, sink.msg),
+        logger_factory=lambda name="admitone": _Named(name, lines),
         cache_logger_on_first_use=True,
     )
     # What no line shows need not be found out for each (the logging HOWTO, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging.basicConfig(handlers=[_Handler(chain, sink)], level=number, force=True)
+    logging.basicConfig(handlers=[_Handler(chain, lines)], level=number, force=True)
     logging.captureWarnings(True)
     for library in _QUIET:
         logging.getLogger(library).setLevel(number if level == "debug" else max(number, logging.WARNING))
@@ -59,18 +61,19 @@ class _Named:
 
     __slots__ = ("critical", "debug", "error", "exception", "info", "name", "warning")
 
-    def __init__(self, name: str, write: Callable[[bytes], None]) -> None:
+    def __init__(self, name: str, lines: Lines) -> None:
         self.name = name
-        self.debug = self.info = self.warning = self.error = self.exception = self.critical = write
+        self.debug = self.info = lines.soon
+        self.warning = self.error = self.exception = self.critical = lines.now
 
 
 class _Handler(logging.Handler):
     """Gives the lines of ``logging`` to the chain that ours go through."""
 
-    def __init__(self, chain: list[Any], sink: structlog.BytesLogger) -> None:
+    def __init__(self, chain: list[Any], lines: Lines) -> None:
         super().__init__()
         self._chain = chain
-        self._sink = sink
+        self._lines = lines
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -81,7 +84,7 @@ class _Handler(logging.Handler):
             level = record.levelname.lower()
             for step in self._chain:
                 line = step(record, level, line)
-            self._sink.msg(line)
+            self._lines.now(line)
         except Exception:  # as logging's own handlers do: a line that fails must not fail the work
             self.handleError(record)
 

@@ -1,5 +1,6 @@
 """Every log line is one JSON object, whoever wrote it, and no secret is in it."""
 
+import asyncio
 import io
 import json
 import logging
@@ -129,3 +130,25 @@ def test_a_line_costs_little(written: Terminal) -> None:
 
     # 10 on a quiet machine; the bound leaves room for a busy one and still catches a second renderer.
     assert min(microseconds() for _ in range(5)) < 40
+
+
+async def test_a_line_that_tells_of_trouble_takes_those_that_wait_along_in_their_order(
+    written: Terminal,
+) -> None:
+    logs.configure("info", written)
+    log = structlog.get_logger("http")
+    log.info("first")
+    log.info("second")
+    assert lines(written) == []
+    log.warning("third")
+    assert [line["msg"] for line in lines(written)] == ["first", "second", "third"]
+
+
+async def test_a_line_does_not_wait_for_others_to_come(written: Terminal) -> None:
+    logs.configure("info", written)
+    structlog.get_logger("http").info("alone")
+    for _ in range(500):
+        if lines(written):
+            break
+        await asyncio.sleep(0.01)
+    assert [line["msg"] for line in lines(written)] == ["alone"]

@@ -27,8 +27,9 @@ PATIENCE = 3.0
 class Projector:
     """The process, put together."""
 
-    def __init__(self, parts: Parts, models: dict[str, ReadModel], board: Writer) -> None:
+    def __init__(self, parts: Parts, slot: Path, models: dict[str, ReadModel], board: Writer) -> None:
         self._parts = parts
+        self._slot = slot
         self._models = models
         self._board = board
         self._background = Background()
@@ -65,11 +66,18 @@ class Projector:
             self._beat()
 
     def _beat(self) -> None:
+        _make(self._slot)
         self._board.beat(words({**self._keeper.live, **self._keeper.ready}))
 
 
 async def build_projector(settings: Settings, slot: Path, closing: AsyncExitStack) -> Projector:
     """Put the process together, without starting it. Raises what keeps it from its work."""
     parts = await open_parts(settings, closing, poll=POLL)
+    _make(slot)
     board = Writer(slot / BOARD, NAMES)
-    return Projector(parts, open_models(parts, slot, closing), board)
+    return Projector(parts, slot, open_models(parts, slot, closing), board)
+
+
+def _make(slot: Path) -> None:
+    """Somebody may have deleted all read models, directory and all."""
+    slot.mkdir(parents=True, exist_ok=True)

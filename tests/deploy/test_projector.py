@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from http.client import HTTPConnection
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import httpx
@@ -194,12 +195,19 @@ def test_a_hold_ends_on_time_though_the_projector_was_killed_meanwhile(data: Pat
         assert 0 <= late < 2
 
 
-def test_a_read_model_that_is_deleted_is_made_again_and_no_list_breaks_meanwhile(data: Path) -> None:
+@pytest.mark.parametrize("what", ["catalogue.sqlite*", "*", "."])
+def test_a_read_model_that_is_deleted_is_made_again_and_no_list_breaks_meanwhile(
+    data: Path, what: str
+) -> None:
     with running(data, "--no-demo", **TOLD) as server, client(server, SELLER) as seller:
         tickets = [list_ticket(seller)["id"] for _ in range(3)]
         assert len(seller.get("/api/tickets").json()) == 3
-        for path in (data / "read-models" / "0").glob("catalogue.sqlite*"):
-            path.unlink()
+        slot = data / "read-models" / "0"
+        if what == ".":
+            rmtree(slot)
+        else:
+            for path in slot.glob(what):
+                path.unlink()
         answers: list[httpx.Response] = []
 
         def shown_again() -> bool:
@@ -210,6 +218,11 @@ def test_a_read_model_that_is_deleted_is_made_again_and_no_list_breaks_meanwhile
         eventually(shown_again, "the list is there again")
         assert [ticket["id"] for ticket in answers[-1].json()] == tickets
         assert {answer.status_code for answer in answers} <= {200, 503}
+        eventually(lambda: is_ready(server), "readiness says yes")
+        kill_projector(server)
+        eventually(lambda: len(server.projectors()) == 1, "another projector runs")
+        tickets.append(list_ticket(seller)["id"])
+        eventually(lambda: len(seller.get("/api/tickets").json()) == 4, "it goes on")
 
 
 def test_two_services_on_one_directory_keep_read_models_of_their_own(data: Path) -> None:

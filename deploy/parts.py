@@ -8,7 +8,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from deploy.places import Places
-from deploy.settings import Settings
+from deploy.reading import EMBEDDED
+from deploy.settings import BadSettings, Settings, variable
 from gateways.clock import SystemClock
 from gateways.embedded import POLL, EmbeddedStore
 from gateways.payments import CardSimulator
@@ -33,6 +34,7 @@ class Store(EventStore, Protocol):
 
     def head(self) -> int: ...
     def health(self) -> str | None: ...
+    async def close(self) -> None: ...
 
 
 class Parts(Struct, frozen=True):
@@ -62,9 +64,9 @@ async def open_parts(
     """
     places, clock = Places(settings.data), clock or SystemClock()
     if store is None:
-        embedded = await EmbeddedStore.open(places.log, poll=poll)
-        closing.push_async_callback(embedded.close)
-        store = embedded
+        opened = await _open_store(settings, places, poll)
+        closing.push_async_callback(opened.close)
+        store = opened
     if payments is None:
         cards = CardSimulator.open(places.cards)
         closing.push_async_callback(cards.close)
@@ -73,6 +75,22 @@ async def open_parts(
     pump = Pump(desk, payments, clock)
     policy = Policy(settings.hold, settings.grace, settings.own_tickets)
     return Parts(settings, places, store, clock, desk, pump, Marketplace(desk, pump, clock, policy))
+
+
+async def _open_store(settings: Settings, places: Places, poll: float) -> Store:
+    if settings.store == EMBEDDED:
+        return await EmbeddedStore.open(places.log, poll=poll)
+    try:
+        from gateways.eventstoredb import BadAddress, EventStoreDBStore
+    except ImportError as error:
+        # The client is an optional part: who runs on one machine need not install gRPC.
+        raise BadSettings(
+            "EventStoreDB needs one package more: pip install 'esdbclient>=1.1.7,<1.2'"
+        ) from error
+    try:
+        return await EventStoreDBStore.open(settings.store)
+    except BadAddress as error:
+        raise BadSettings(f"{variable('store')}: {error}") from None
 
 
 def open_models(parts: Parts, slot: Path, closing: AsyncExitStack) -> dict[str, ReadModel]:

@@ -12,14 +12,16 @@ from urllib.parse import urlsplit
 KEY_BYTES = 32
 """The least length of a signing key: as long as HS256's own output (RFC 7518, 3.2)."""
 
-
-class NotServed(ValueError):
-    """What was asked for is clear, but this version does not have it. Its text says so whole."""
-
+EMBEDDED = "embedded"
+ESDB = ("esdb://", "esdb+discover://")
 
 _DISTINCT = 8  # a random key of 32 hexadecimal digits has fewer distinct ones once in ten million times
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 LEVELS = ("debug", "info", "warning", "error")
+
+
+class Unspeakable(ValueError):
+    """What was given may hold a secret, so it is not repeated."""
 
 
 def words(text: str) -> str:
@@ -74,12 +76,10 @@ def yes_or_no(text: str) -> bool:
 
 
 def store(text: str) -> str:
-    if text.startswith(("esdb://", "esdb+discover://")):
-        # The address may hold a password, so it is not repeated.
-        raise NotServed("EventStoreDB is not served by this version yet; the store is: embedded")
-    if text != "embedded":
-        raise ValueError("embedded")
-    return text
+    if text == EMBEDDED or text.startswith(ESDB):
+        return text
+    # What is almost an address may hold a password too, so it is not repeated.
+    raise Unspeakable(f"{EMBEDDED}, or an address that begins with {' or '.join(ESDB)}")
 
 
 def keys(text: str) -> tuple[bytes, ...]:

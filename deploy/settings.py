@@ -53,7 +53,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         int, Setting(reading.whole(0, 65535), "port to listen on; 0 takes any free one", "PORT")
     ] = 8000
     data: Annotated[Path, Setting(reading.path, "directory that holds all data", "DIR")] = Path("var")
-    store: Annotated[str, Setting(reading.store, "the event store: embedded")] = "embedded"
+    store: Annotated[
+        str, Setting(reading.store, "the event store: embedded, or esdb://… of EventStoreDB", secret=True)
+    ] = reading.EMBEDDED
     workers: Annotated[int, Setting(reading.whole(1, 64), "processes that serve requests", "N")] = 1
     demo: Annotated[bool, Setting(reading.yes_or_no, "give an empty store a few listings to try")] = True
     hold: Annotated[
@@ -146,8 +148,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     def _texts(self) -> Iterator[tuple[str, str]]:
         for name, setting in SETTINGS.items():
-            value = getattr(self, name)
-            yield name, HIDDEN if setting.secret and value else reading.text_of(value)
+            value, hidden = getattr(self, name), setting.secret and getattr(self, name) != _DEFAULTS[name]
+            yield name, HIDDEN if hidden else reading.text_of(value)
 
     def __repr__(self) -> str:
         return "Settings(" + ", ".join(f"{name}={text}" for name, text in self._texts()) + ")"
@@ -174,6 +176,7 @@ def _declared() -> dict[str, Setting]:
 
 
 SETTINGS: dict[str, Setting] = _declared()
+_DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Settings)}
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
@@ -188,8 +191,8 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
 def _read(setting: Setting, text: str, told_by: str) -> Any:
     try:
         return setting.read(text.strip())
-    except reading.NotServed as wrong:
-        raise BadSettings(f"{told_by}: {wrong}") from None
+    except reading.Unspeakable as wrong:
+        raise BadSettings(f"{told_by} must be {wrong}") from None
     except ValueError as wrong:
         shown = "" if setting.secret else f", not '{text}'"
         raise BadSettings(f"{told_by} must be {wrong}{shown}") from None

@@ -13,7 +13,10 @@ NEVER = 10**12
 
 
 class Deadlines:
-    """``open``: the orders that hold a ticket, and until when at most."""
+    """``open``: the orders that hold a ticket, and until when at most.
+
+    hanging: a message has just begun to hang until this moment.
+    """
 
     def __init__(self, log: Log, scheduler: Scheduler) -> None:
         self._log = log
@@ -21,6 +24,7 @@ class Deadlines:
         self._read = 0
         self._ends: dict[str, int] = {}
         self.open: dict[str, int] = {}
+        self.hanging: int | None = None
 
     def ahead(self) -> list[int]:
         """Those that are still to come, or have passed only just now."""

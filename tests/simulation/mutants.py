@@ -3,20 +3,14 @@
 A simulation is worth what it catches. Each mutant is one slip that somebody could make.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
-from itertools import count
 from typing import Any
-from unittest.mock import patch
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from domain import order, payment, ticket
-from domain.decider import AnyDecider
 from processmanager import pump, purchase, watchdog
-from processmanager.purchase import Ask, Purchase, Step, Tell, Wait
+from processmanager.purchase import Ask, Purchase, Step, Tell
 from tests.simulation import careless
 from tests.simulation.checkers import (
     AGREE,
@@ -29,8 +23,9 @@ from tests.simulation.checkers import (
     SOLD_BEFORE_TAKEN,
 )
 from tests.simulation.errand import IN_LOG, JUSTIFIED, NOT_STALE
-from tests.simulation.history import AT_REST, IN_TIME
 from tests.simulation.log import ONE_EVENT
+from tests.simulation.mutant import Mutant, fresh, in_decision, in_key, in_step, never
+from tests.simulation.peace import AT_REST, IN_TIME
 from tests.simulation.play import UNEXPECTED
 from tests.simulation.process import Parts
 from tests.simulation.words import (
@@ -46,69 +41,6 @@ from tests.simulation.words import (
 )
 
 UNFINISHED = (AT_REST, NOTHING_HELD, NOTHING_PENDING, NOTHING_OPEN, IN_TIME)
-
-
-class Mutant(Struct, frozen=True):
-    """``parts``: what processes are made of. ``slips``: attributes of the code, and what they become.
-
-    caught_by: the promises that may be broken first.
-    """
-
-    name: str
-    caught_by: tuple[str, ...]
-    parts: Parts = Parts()
-    slips: tuple[tuple[object, str, Any], ...] = ()
-
-    @contextmanager
-    def made(self) -> Iterator[Parts]:
-        """Within, the defect is in the code."""
-        patches = [patch.object(*slip) for slip in self.slips]
-        for each in patches:
-            each.start()
-        try:
-            yield self.parts
-        finally:
-            for each in patches:
-                each.stop()
-
-
-# ── Ways to slip ──────────────────────────────────────────────────────────────────────────────────
-
-
-def in_step(slip: Callable[[Step, Purchase, datetime], Step]) -> tuple[object, str, Any]:
-    """Another next step than the right one."""
-    right = purchase.next_step
-
-    def wrong(bought: Purchase, now: datetime) -> Step:
-        return slip(right(bought, now), bought, now)
-
-    return pump, "next_step", wrong
-
-
-def in_decision(module: Any, slip: Callable[[Any, Any, Any], Any]) -> tuple[object, str, Any]:
-    """Another decision of an aggregate: ``slip`` gets the command, the state and the right decision."""
-    name = module.__name__.rpartition(".")[2]
-    right: AnyDecider = getattr(module, name)
-    wrong = replace(right, decide=lambda command, state: slip(command, state, right.decide(command, state)))
-    return module, name, wrong
-
-
-def in_key(slip: Callable[[Ask], str]) -> tuple[object, str, Any]:
-    return Ask, "key", property(slip)
-
-
-def never(verb: str) -> tuple[object, str, Any]:
-    """A call to the provider that is forgotten."""
-    return in_step(lambda step, *_: Wait() if isinstance(step, Ask) and step.verb == verb else step)
-
-
-_fresh = count()
-_right_key = Ask.key.fget  # type: ignore[attr-defined]
-
-
-def fresh(*verbs: str) -> tuple[object, str, Any]:
-    """A key that is new at each repeat."""
-    return in_key(lambda ask: f"{_right_key(ask)}:{next(_fresh)}" if ask.verb in verbs else _right_key(ask))
 
 
 # ── The slips ─────────────────────────────────────────────────────────────────────────────────────

@@ -61,4 +61,5 @@ class SimulatedStore:
         if not ahead or not self._weather.strikes("append hangs"):
             return self._delay()
         rng = self._scheduler.rng
-        return max(0, rng.choice(ahead) + rng.randint(-NEAR, 4_000) - self._scheduler.now)
+        self._deadlines.hanging = end = rng.choice(ahead)
+        return max(0, end + rng.randint(-NEAR, 4_000) - self._scheduler.now)

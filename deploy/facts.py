@@ -12,7 +12,7 @@ from domain.money import Money
 
 _COLOURS = {"ticket": "cyan", "order": "yellow", "payment": "green", "parking": "red"}
 _LONG_ID = re.compile(r"[0-9a-f]{24,}|[0-9a-f]{8}-[0-9a-f-]{27}")
-_SHOWN_OF_ID = 8
+_SHOWN_OF_ID = 7
 _LONGEST_STREAM = len("payment-") + 24
 _LESS_TELLING = frozenset("seller buyer title ticket_version method reference grace_until".split())
 
@@ -88,8 +88,8 @@ def _value(value: Any) -> str:
 
 
 def short(text: str) -> str:
-    """``text`` with its long ids cut short."""
-    return _LONG_ID.sub(lambda found: found[0][:_SHOWN_OF_ID], text)
+    """``text`` with its long ids cut short, to their ends: ids made at one moment begin alike."""
+    return _LONG_ID.sub(lambda found: "…" + found[0][-_SHOWN_OF_ID:], text)
 
 
 def clean(text: str) -> str:

@@ -7,7 +7,7 @@ from domain.decider import AnyRecorded, Unreadable
 from domain.ticket import TicketListed
 from tests.deploy.logbook import PRICE, bought, listed
 
-LONG_ID = "0123456789abcdef01234567"
+LONG_ID = "6b035e69abcdef0101234567"
 
 
 def first(event: object) -> AnyRecorded:
@@ -17,7 +17,7 @@ def first(event: object) -> AnyRecorded:
 def test_a_line_says_where_when_and_what_with_long_ids_cut_short() -> None:
     line = as_line(first(TicketListed(LONG_ID, "Front row", PRICE))).plain
     assert line.split()[0] == "1"
-    assert 'TicketListed seller=01234567 title="Front row" price="49.50 USD"' in line
+    assert 'TicketListed seller=…1234567 title="Front row" price="49.50 USD"' in line
 
 
 def test_a_title_cannot_give_orders_to_the_terminal() -> None:

@@ -17,6 +17,7 @@ from gateways.embedded import EmbeddedStore
 from gateways.eventstoredb import EventStoreDBStore
 from processmanager.ports import EventStore
 from tests.eventstoredb.cluster import Cluster
+from tests.simulation.memory_store import MemoryStore
 
 Factory: TypeAlias = Callable[[Path], AbstractAsyncContextManager[EventStore]]
 
@@ -42,7 +43,15 @@ async def eventstoredb(_: Path) -> AsyncIterator[EventStoreDBStore]:
             await store.close()
 
 
-STORES: dict[str, Factory] = {"embedded": embedded, "eventstoredb": eventstoredb}
+@asynccontextmanager
+async def memory(_: Path) -> AsyncIterator[MemoryStore]:
+    """The log that the simulation plays on."""
+    store = MemoryStore()
+    yield store
+    store.close()
+
+
+STORES: dict[str, Factory] = {"embedded": embedded, "eventstoredb": eventstoredb, "memory": memory}
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 

@@ -5,6 +5,8 @@ import secrets
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
+from msgspec import UNSET, UnsetType
+
 from gateways.http.answer import Receive, Scope
 from gateways.http.errors import CLOSE, NotFound, NotSignedIn, Rejected
 from gateways.http.session import SessionCookies, cookies_of
@@ -40,8 +42,6 @@ class Call:
         "secure",
     )
 
-    _session: Session | None
-
     def __init__(
         self,
         scope: Scope,
@@ -63,6 +63,7 @@ class Call:
         self._body_limit = body_limit
         self._sessions = sessions
         self._cookies: Mapping[str, str] | None = None
+        self._session: Session | UnsetType | None = UNSET
         given = self.header(b"x-request-id")
         self.request_id = given if given and _REQUEST_ID.fullmatch(given) else secrets.token_hex(12)
 
@@ -96,16 +97,14 @@ class Call:
 
     @property
     def session(self) -> Session | None:
-        try:
-            return self._session
-        except AttributeError:
+        if self._session is UNSET:
             self._session = self._sessions.read(self.cookies)
-            return self._session
+        return self._session
 
     @property
     def known(self) -> Session | None:
         """The session, if anybody has asked for it yet."""
-        return getattr(self, "_session", None)
+        return None if self._session is UNSET else self._session
 
     def user(self) -> str:
         """The account that is signed in. Raises NotSignedIn."""

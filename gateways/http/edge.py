@@ -96,7 +96,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_ALWAYS, *self._headers(call)]
+                message["headers"] = [*message["headers"], *self._headers(call)]
             elif head:
                 message["body"] = b""
             await send(message)
@@ -145,7 +145,7 @@ class Edge:
         return self._origins.refuse(call) or self._origins.preflight(call)
 
     def _headers(self, call: Call) -> list[Header]:
-        headers = [(b"x-request-id", call.request_id.encode()), *self._origins.headers(call)]
+        headers = [*_ALWAYS, (b"x-request-id", call.request_id.encode()), *self._origins.headers(call)]
         if call.secure:
             headers.append(_HTTPS_ONLY)
         if self.draining:

@@ -177,7 +177,8 @@ _TABLE: dict[type[BaseException], Callable[[Any], Answer]] = {
 
 def answer_to(error: Exception) -> Answer:
     """The answer that tells of ``error``."""
-    return next(_TABLE[kind] for kind in type(error).__mro__ if kind in _TABLE)(error)
+    tell = _TABLE.get(type(error)) or next(_TABLE[kind] for kind in type(error).__mro__ if kind in _TABLE)
+    return tell(error)
 
 
 class _Sendable(Response[bytes]):

@@ -6,6 +6,7 @@ was sent, because a price that has once been a float is no longer what the selle
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -64,7 +65,7 @@ async def read_form(call: Call) -> Form:
     body = await call.body()
     if not body:
         return Form({})
-    kind = (call.header(b"content-type") or "").partition(";")[0].strip().lower()
+    kind = _media_type(call.headers.get(b"content-type", b""))
     if kind not in {_JSON, _FORM} or call.header(b"content-encoding") not in {None, "identity"}:
         raise Rejected(415, f"Content-Type must be {_JSON} or {_FORM}")
     try:
@@ -75,6 +76,11 @@ async def read_form(call: Call) -> Form:
         return Form(dict(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=64)))
     except (ValueError, RecursionError):
         raise Rejected(400, MALFORMED) from None
+
+
+@lru_cache(maxsize=64)
+def _media_type(header: bytes) -> str:
+    return header.decode("latin-1").partition(";")[0].strip().lower()
 
 
 def title_and_price(form: Form, currency: str) -> tuple[str, Money]:

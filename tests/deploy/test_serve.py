@@ -86,7 +86,7 @@ def test_a_wrong_setting_stops_the_start(data: Path) -> None:
     assert "ADMITONE_JWT_KEY must be at least 32 bytes" in refusal(status=2, jwt_key="weak")
     assert "did you mean ADMITONE_HOLD?" in refusal(status=2, hold_seconds="60")
     assert "--workers must be a whole number" in refusal("--workers", "none", status=2)
-    assert "not served by this version yet" in refusal("--store", "esdb://localhost:2113", status=2)
+    assert "Username and password are required" in refusal("--store", "esdb://localhost:2113", status=2)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

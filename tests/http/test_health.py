@@ -78,7 +78,7 @@ async def test_a_process_is_ready_once_it_follows_the_log_and_not_when_it_has_st
 async def test_a_closed_log_is_not_ready_and_requests_are_told_to_come_again(shop: Shop) -> None:
     ticket = await shop.listed()
     client = shop.client("buyer")
-    await shop.application.store.close()  # type: ignore[attr-defined]
+    await shop.application.store.close()
     assert (await client.get("/readyz")).status_code == 503
     for method, path, body in (
         ("POST", "/api/orders", {"ticketId": ticket["id"]}),

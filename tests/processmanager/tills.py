@@ -1,0 +1,67 @@
+"""Payment providers that fail in one way each. The one that works is the real card simulator."""
+
+import asyncio
+
+from processmanager.ports import Answer, Attempt, IsAuthorized, IsCaptured, IsVoided, PaymentsUnavailable
+
+
+class ClosedTill:
+    """Never answers a question but by failing. ``asked``: how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def authorize(self, attempt: Attempt, key: str) -> Answer:
+        return self._fail()
+
+    async def look(self, attempt: Attempt) -> Answer:
+        return self._fail()
+
+    async def capture(self, attempt: Attempt, key: str) -> Answer:
+        return self._fail()
+
+    async def void(self, attempt: Attempt, key: str) -> Answer:
+        return self._fail()
+
+    async def refund(self, attempt: Attempt, key: str) -> Answer:
+        return self._fail()
+
+    def _fail(self) -> Answer:
+        self.asked += 1
+        raise PaymentsUnavailable("the provider is away")
+
+
+class HangingTill(ClosedTill):
+    """Takes every question and answers none. ``hanging``: how many wait now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hanging = 0
+
+    async def authorize(self, attempt: Attempt, key: str) -> Answer:
+        self.hanging += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.hanging -= 1
+        raise AssertionError("nobody ever sets that event")
+
+
+class OpenTill(ClosedTill):
+    """Says yes to everything at once, and remembers what it did."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.did: list[str] = []
+
+    async def authorize(self, attempt: Attempt, key: str) -> Answer:
+        self.did.append(key)
+        return IsAuthorized(f"at provider {attempt.id}")
+
+    async def capture(self, attempt: Attempt, key: str) -> Answer:
+        self.did.append(key)
+        return IsCaptured(f"at provider {attempt.id}")
+
+    async def void(self, attempt: Attempt, key: str) -> Answer:
+        self.did.append(key)
+        return IsVoided()

@@ -1,0 +1,220 @@
+"""What is next in a purchase: one step for every state that order, ticket and payment can be in."""
+
+from datetime import timedelta
+from itertools import product
+from typing import Any, TypeAlias
+
+import pytest
+
+from domain import order, payment, ticket
+from domain.decider import Refused
+from processmanager.purchase import Ask, Purchase, Step, Tell, Wait, needs_proof, next_step
+from tests.processmanager.house import GRACE, HOLD, PRICE, START
+
+EXPIRES, DEADLINE = START + HOLD, START + HOLD + GRACE
+LISTING = ticket.Listing("sue", "a seat", PRICE, 1)
+TERMS = order.Terms("ann", "t1", "sue", "a seat", PRICE, EXPIRES)
+REQUEST = payment.PaymentRequested("o1", PRICE, "tok_visa")
+FAILED = (order.PaymentFailed("p0", "card_declined"),)
+
+# ── Every state ───────────────────────────────────────────────────────────────────────────────────
+
+UNPLACED = order.Unplaced()
+AWAITING = order.AwaitingPayment(TERMS, FAILED)
+PAYING = order.Paying(TERMS, FAILED, "p1", "tok_visa", DEADLINE)
+COMPLETED = order.Completed(TERMS, FAILED, "p1")
+CANCELLED = order.Cancelled(TERMS, FAILED, "expired", "p1")
+ORDERS: tuple[order.State, ...] = (UNPLACED, AWAITING, PAYING, COMPLETED, CANCELLED)
+
+FREE = ticket.Available(LISTING)
+HELD = ticket.Reserved(LISTING, "o1", "ann", EXPIRES)
+SOLD = ticket.Sold(LISTING, "o1", "ann")
+TAKEN = ticket.Reserved(LISTING, "o2", "bob", EXPIRES)
+GONE = ticket.Sold(LISTING, "o2", "bob")
+TICKETS: tuple[ticket.State, ...] = (
+    ticket.Unlisted(),
+    FREE,
+    HELD,
+    SOLD,
+    TAKEN,
+    GONE,
+    ticket.Delisted(LISTING),
+)
+NOT_OURS = (FREE, TAKEN, GONE, ticket.Delisted(LISTING))
+
+UNREQUESTED = payment.Unrequested()
+REQUESTED = payment.Requested(REQUEST)
+CONFIRMING = payment.ActionRequired(REQUEST, "ref", "confirm")
+AUTHORIZED = payment.Authorized(REQUEST, "ref")
+CAPTURED = payment.Captured(REQUEST, "ref")
+DISPUTED = payment.Disputed(REQUEST, "ref", "d1", "fraud")
+REFUNDING = payment.Refunding(REQUEST, "ref", "why")
+REFUNDED = payment.Refunded(REQUEST, "ref", "why")
+DECLINED = payment.Declined(REQUEST, "card_declined", "No.")
+VOIDED = payment.Voided(REQUEST, "why")
+PAYMENTS: tuple[payment.State, ...] = (
+    UNREQUESTED,
+    REQUESTED,
+    CONFIRMING,
+    AUTHORIZED,
+    CAPTURED,
+    DISPUTED,
+    REFUNDING,
+    REFUNDED,
+    DECLINED,
+    VOIDED,
+)
+MOMENTS = (START, EXPIRES, DEADLINE, DEADLINE + timedelta(days=1))
+
+Case: TypeAlias = tuple[order.State, ticket.State, payment.State]
+
+
+def purchase(ordered: order.State, held: ticket.State, paid: payment.State) -> Purchase:
+    counts = isinstance(ordered, order.Paying | order.Completed | order.Cancelled)
+    return Purchase(
+        "o1", "t1", "p1" if counts else None, ordered, held, paid if counts else payment.Unrequested()
+    )
+
+
+def step_for(case: Case, now: Any = START) -> Step:
+    return next_step(purchase(*case), now)
+
+
+def told(step: Step) -> Any:
+    """The command of a step that tells an aggregate something; the verb of one that asks the provider."""
+    match step:
+        case Tell():
+            return type(step.command)
+        case Ask():
+            return step.verb
+        case Wait():
+            return Wait
+
+
+# ── One step for each ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("now", MOMENTS, ids=["at first", "at the end", "after the grace", "much later"])
+def test_every_state_has_a_step_and_none_raises(now: Any) -> None:
+    met = {told(step_for(case, now)) for case in product(ORDERS, TICKETS, PAYMENTS)}
+    assert Wait in met
+    assert {"void", "refund"} < met
+
+
+def test_a_command_that_is_next_is_never_refused() -> None:
+    """On the very states that it was chosen on. That is what keeps the pump from turning in circles."""
+    for case, now in product(product(ORDERS, TICKETS, PAYMENTS), MOMENTS):
+        step = step_for(case, now)
+        if isinstance(step, Tell):
+            decided_on = {"order": case[0], "ticket": case[1], "payment": case[2]}[step.decider.category]
+            decision = step.decider.decide(step.command, decided_on)
+            assert decision, f"{step} in {case} leads to nothing"
+            assert not isinstance(decision, Refused), f"{step} in {case} is refused: {decision}"
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        # Nothing was placed: only a hold of this order wants one.
+        ((UNPLACED, HELD, UNREQUESTED), order.PlaceOrder),
+        *(((UNPLACED, held, UNREQUESTED), Wait) for held in (*NOT_OURS, SOLD)),
+        ((AWAITING, HELD, UNREQUESTED), Wait),
+        # Paying: the money is asked for step by step.
+        ((PAYING, HELD, UNREQUESTED), payment.RequestPayment),
+        ((PAYING, HELD, REQUESTED), "authorize"),
+        ((PAYING, HELD, CONFIRMING), "look"),
+        ((PAYING, HELD, AUTHORIZED), ticket.SellTicket),
+        ((PAYING, SOLD, AUTHORIZED), "capture"),
+        ((PAYING, SOLD, CAPTURED), order.CompleteOrder),
+        ((PAYING, SOLD, DISPUTED), order.CompleteOrder),
+        # Paying, and it came to nothing.
+        *(((PAYING, HELD, ended), order.FailPayment) for ended in (DECLINED, VOIDED, REFUNDED)),
+        ((PAYING, HELD, REFUNDING), "refund"),
+        # Paying, and the money came by itself.
+        ((PAYING, HELD, CAPTURED), ticket.SellTicket),
+        # Paying, and the ticket is not ours.
+        *(((PAYING, held, AUTHORIZED), "void") for held in NOT_OURS),
+        *(((PAYING, held, CAPTURED), payment.RequestRefund) for held in NOT_OURS),
+        # Completed: nothing, unless the money goes back.
+        ((COMPLETED, SOLD, CAPTURED), Wait),
+        ((COMPLETED, SOLD, REFUNDING), "refund"),
+        ((COMPLETED, SOLD, REFUNDED), ticket.ReturnTicket),
+        ((COMPLETED, FREE, REFUNDED), Wait),
+        ((COMPLETED, HELD, REFUNDED), ticket.ReleaseTicket),
+        # Cancelled: the ticket first, which needs nobody outside.
+        *(((CANCELLED, HELD, paid), ticket.ReleaseTicket) for paid in PAYMENTS),
+        *(((CANCELLED, SOLD, paid), ticket.ReturnTicket) for paid in PAYMENTS),
+        *(((CANCELLED, TAKEN, open_), "void") for open_ in (REQUESTED, CONFIRMING, AUTHORIZED)),
+        ((CANCELLED, TAKEN, CAPTURED), payment.RequestRefund),
+        ((CANCELLED, TAKEN, REFUNDING), "refund"),
+        *(((CANCELLED, TAKEN, over), Wait) for over in (UNREQUESTED, REFUNDED, DECLINED, VOIDED, DISPUTED)),
+    ],
+    ids=lambda each: "-".join(type(part).__name__ for part in each) if isinstance(each, tuple) else None,
+)
+def test_what_is_next_while_the_hold_lasts(case: Case, expected: Any) -> None:
+    assert told(step_for(case)) == expected
+
+
+@pytest.mark.parametrize(
+    ("case", "early", "at"),
+    [
+        ((AWAITING, HELD, UNREQUESTED), EXPIRES - timedelta(milliseconds=1), EXPIRES),
+        ((PAYING, HELD, UNREQUESTED), DEADLINE - timedelta(milliseconds=1), DEADLINE),
+        ((PAYING, HELD, REQUESTED), DEADLINE - timedelta(milliseconds=1), DEADLINE),
+        ((PAYING, HELD, AUTHORIZED), DEADLINE - timedelta(milliseconds=1), DEADLINE),
+        ((PAYING, SOLD, AUTHORIZED), DEADLINE - timedelta(milliseconds=1), DEADLINE),
+    ],
+    ids=["unpaid", "not yet asked for", "asked for", "set aside", "sold"],
+)
+def test_a_hold_ends_at_its_end_and_not_before(case: Case, early: Any, at: Any) -> None:
+    assert told(step_for(case, early)) != order.ExpireOrder
+    assert told(step_for(case, at)) == order.ExpireOrder
+
+
+def test_money_that_was_taken_completes_the_sale_however_late() -> None:
+    assert told(step_for((PAYING, SOLD, CAPTURED), DEADLINE + timedelta(days=1))) == order.CompleteOrder
+
+
+def test_one_waits_for_the_end_of_an_unpaid_hold_and_for_nothing_else() -> None:
+    assert step_for((AWAITING, HELD, UNREQUESTED)) == Wait(EXPIRES)
+    assert step_for((COMPLETED, SOLD, CAPTURED)) == Wait(None)
+
+
+def test_what_is_ordered_is_what_was_held() -> None:
+    step = step_for((UNPLACED, HELD, UNREQUESTED))
+    assert isinstance(step, Tell)
+    assert step.command == order.PlaceOrder(order.Terms("ann", "t1", "sue", "a seat", PRICE, EXPIRES, 0))
+
+
+# ── Money ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_money_is_taken_only_for_a_ticket_that_is_sold_to_the_order() -> None:
+    for case, now in product(product(ORDERS, TICKETS, PAYMENTS), MOMENTS):
+        if told(step_for(case, now)) == "capture":
+            assert case == (PAYING, SOLD, AUTHORIZED)
+
+
+def test_money_is_given_back_only_when_the_ticket_is_not_for_this_order() -> None:
+    for case, now in product(product(ORDERS, TICKETS, PAYMENTS), MOMENTS):
+        if told(step_for(case, now)) in {"void", payment.RequestRefund}:
+            assert case[0] in {CANCELLED, PAYING}
+            assert case[1] not in {HELD, SOLD}
+
+
+def test_each_step_of_each_attempt_has_a_key_of_its_own_that_stays_the_same() -> None:
+    keys = {step.key for _ in range(2) for case in product(ORDERS, TICKETS, PAYMENTS)
+            if isinstance(step := step_for(case), Ask)}  # fmt: skip
+    assert keys == {f"p1:{verb}" for verb in ("authorize", "look", "capture", "void", "refund")}
+
+
+def test_what_cannot_be_taken_back_is_done_on_a_current_picture_alone() -> None:
+    for case, now in product(product(ORDERS, TICKETS, PAYMENTS), MOMENTS):
+        step = step_for(case, now)
+        proof = needs_proof(step, purchase(*case))
+        if told(step) in {"void", "refund", payment.RequestRefund}:
+            assert proof
+        elif isinstance(step, Wait):
+            assert proof is not isinstance(case[0], order.Completed)
+        else:
+            assert not proof

@@ -2,7 +2,15 @@
 
 import asyncio
 
-from processmanager.ports import Answer, Attempt, IsAuthorized, IsCaptured, IsVoided, PaymentsUnavailable
+from processmanager.ports import (
+    Answer,
+    Attempt,
+    IsAuthorized,
+    IsCaptured,
+    IsVoided,
+    NeedsAction,
+    PaymentsUnavailable,
+)
 
 
 class ClosedTill:
@@ -45,6 +53,18 @@ class HangingTill(ClosedTill):
         finally:
             self.hanging -= 1
         raise AssertionError("nobody ever sets that event")
+
+
+class AskingTill(ClosedTill):
+    """Waits for the buyer to confirm at his bank, until it is ``away``."""
+
+    away = False
+
+    async def authorize(self, attempt: Attempt, key: str) -> Answer:
+        return await self.look(attempt)
+
+    async def look(self, attempt: Attempt) -> Answer:
+        return self._fail() if self.away else NeedsAction(f"at provider {attempt.id}", "confirm")
 
 
 class OpenTill(ClosedTill):

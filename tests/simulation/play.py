@@ -53,7 +53,7 @@ def seed_of(run: int, number: int) -> str:
 
 
 def replay_command(seed: str) -> str:
-    return f"python -m tests.simulation --replay {seed}"
+    return f".venv/bin/python -m tests.simulation --replay {seed}"
 
 
 def play(seed: str, parts: Parts | None = None, story: list[str] | None = None) -> Played:

@@ -23,7 +23,7 @@ def put_back(model: ReadModel) -> None:
 
 
 def forget(model: ReadModel) -> None:
-    """As if its file had been deleted."""
+    """As if its file had been deleted. Nobody feeds it now, so there is nothing that it has not saved."""
     for table in tables(model):
         model.rows(f"DELETE FROM {table}")
     model.rows("UPDATE feed SET position = 0, partial = 0")

@@ -27,7 +27,7 @@ MOST_WAITING = 10_000
 MOST_IN_BATCH = 128
 """Appends of one commit: two or three milliseconds of inserting on the event loop."""
 
-CHECKPOINT_AFTER = 1_000
+CHECKPOINT_AFTER = 8_000
 """Events after which the write-ahead log is copied into the file."""
 
 REOPEN_PAUSE = 1.0

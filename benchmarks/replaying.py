@@ -1,7 +1,6 @@
 """The log itself: folding it into states, feeding it into a read model, starting with a long past."""
 
 import asyncio
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 from benchmarks import history
 from benchmarks.figures import Figure
 from benchmarks.serving import platform
+from deploy.memory import settle
 from domain.decider import NO_STREAM
 from domain.deciders import DECIDERS
 from domain.money import Money
@@ -111,6 +111,7 @@ async def _project(data: Path) -> None:
     store = await EmbeddedStore.open(data / "log.sqlite")
     model = ReadModel(CATALOGUE, data / "catalogue.sqlite")
     follower = Follower(store, [model])
+    settle()  # as the projector does
     before, began = _megabytes(), time.perf_counter()
     running = asyncio.create_task(follower.run())
     while not follower.ready:  # noqa: ASYNC110 - polled, so that measuring adds nothing to what is measured
@@ -124,7 +125,11 @@ async def _project(data: Path) -> None:
 
 
 def _megabytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    """The most that this process has had resident. (What getrusage says begins with its parent's.)"""
+    (line,) = (
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
+    )
+    return int(line.split()[1]) // 1024
 
 
 async def _start(data: Path) -> Figure:

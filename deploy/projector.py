@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from deploy.child import Ready, run
+from deploy.memory import settle
 from deploy.settings import Settings
 
 
@@ -20,6 +21,7 @@ async def work(settings: Settings, slot: Path, lease: int, ready: Ready) -> None
     async with AsyncExitStack() as closing:
         projector = await build_projector(settings, slot, closing)
         closing.push_async_callback(projector.stop)
+        settle()
         await projector.start()
         ready()
         await told_to_stop.wait()

@@ -6,7 +6,6 @@ more is accepted, what is under way is finished, and only then are the parts beh
 """
 
 import asyncio
-import gc
 import os
 import socket
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 import structlog
 import uvicorn
 
+from deploy.memory import settle
 from deploy.protocol import BoundedProtocol
 from deploy.settings import Settings
 
@@ -27,8 +27,6 @@ FINISH = 10
 """Seconds that requests under way are given to finish."""
 LINGER = 0.5
 """Seconds that a connection accepted in the last moment is given to send its request."""
-COLLECT_AFTER = 10_000
-"""Objects after which the collector looks for cycles, which requests hardly make: about a megabyte."""
 
 log = structlog.get_logger("admitone.server")
 
@@ -77,18 +75,11 @@ async def serve(build: Build, settings: Settings, listener: socket.socket, ready
     application = await build(settings)
     try:
         await application.start()
-        _settle_memory()
+        settle()
         server = DrainingServer(application, settings.drain.total_seconds(), ready)
         await server.serve(sockets=[listener])
     finally:
         await application.stop()
-
-
-def _settle_memory() -> None:
-    """What the start has made stays for good: the collector need not walk it for every few requests."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
 
 
 class DrainingServer(uvicorn.Server):

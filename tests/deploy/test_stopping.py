@@ -63,7 +63,10 @@ def test_sigterm_lets_a_payment_under_way_finish_and_exits_with_0(data: Path) ->
         slow = {"token": "tok_slow", "orderId": order}  # takes three seconds
         paying = threading.Thread(target=lambda: answers.append(client.post("/api/payments", json=slow)))
         paying.start()
-        time.sleep(0.3)
+        eventually(
+            lambda: client.get(f"/api/orders/{order}").json()["status"] == "awaiting:payment",
+            "the payment is under way",
+        )
         server.signal()
         paying.join(20)
         assert server.ended() == 0
@@ -86,7 +89,7 @@ def test_while_it_drains_it_says_that_it_is_not_ready_and_still_serves(data: Pat
 def test_a_second_signal_ends_it_at_once(data: Path, workers: str) -> None:
     with running(data, "--drain", "20", "--workers", workers) as server:
         server.signal()
-        time.sleep(0.3)
+        eventually(lambda: httpx.get(f"{server.url}/readyz").status_code == 503, "the first one was heard")
         began = time.monotonic()
         server.signal()
         assert server.ended() == 128 + signal.SIGTERM

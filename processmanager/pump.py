@@ -65,9 +65,10 @@ class Pump:
                 moved = await self._attempt(step, cause)
             except Exception as error:
                 raise StepFailed(purchase, step.name, error) from error
-            if not moved and current:
+            if not moved and current and await self._look(order_id, ticket_id, current=False) == purchase:
                 return purchase
-            # A step that changed nothing was chosen on an old picture: look properly before giving up.
+            # A step that changed nothing was chosen on an old picture, or others were quicker, which the desk
+            # has just found out and remembers: look properly before giving up.
             current = not moved
         unsettled = RuntimeError(f"order {order_id} did not settle in {MAX_STEPS} steps")
         raise StepFailed(purchase, "pump", unsettled)

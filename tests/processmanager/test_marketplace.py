@@ -11,7 +11,7 @@ from gateways.payments import CardSimulator
 from processmanager.marketplace import Paid
 from processmanager.pump import StepFailed
 from tests.processmanager.house import PRICE, House, cause
-from tests.processmanager.tills import ClosedTill
+from tests.processmanager.tills import ClosedTill, OvertakenTill
 
 BOUGHT = ["TicketListed", "TicketReserved", "TicketSold"]
 
@@ -112,6 +112,22 @@ async def test_a_payment_asked_for_twice_takes_the_money_once(house: House, card
     assert await pay(house, "p1") == await pay(house, "p1")
     assert len(list(cards.entries())) == 1
     assert cards.balance("o1") == PRICE
+
+
+async def test_who_is_overtaken_while_he_repeats_a_payment_is_told_what_became_of_it() -> None:
+    """By his own request, sent twice at once: both begin to do what the first left undone."""
+    till = OvertakenTill()
+    house = House(till)
+    await house.offer()
+    await house.reserve()
+    till.away = True
+    with pytest.raises(StepFailed):
+        await pay(house, "p1")
+    till.away = False
+    till.meanwhile = lambda: pay(house, "p1")
+    paid = await pay(house, "p1")
+    assert isinstance(paid.order, order.Completed)
+    assert isinstance(paid.payment, payment.Captured)
 
 
 async def test_a_lost_answer_is_found_again_within_the_same_request(

@@ -1,6 +1,7 @@
 """Payment providers that fail in one way each. The one that works is the real card simulator."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from processmanager.ports import (
     Answer,
@@ -65,6 +66,30 @@ class AskingTill(ClosedTill):
 
     async def look(self, attempt: Attempt) -> Answer:
         return self._fail() if self.away else NeedsAction(f"at provider {attempt.id}", "confirm")
+
+
+class OvertakenTill(ClosedTill):
+    """Says yes, the first time only when ``meanwhile`` has happened; or nothing, while it is ``away``."""
+
+    away = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def authorize(self, attempt: Attempt, key: str) -> Answer:
+        return await self._slowly(IsAuthorized(f"at provider {attempt.id}"))
+
+    async def capture(self, attempt: Attempt, key: str) -> Answer:
+        return await self._slowly(IsCaptured(f"at provider {attempt.id}"))
+
+    async def _slowly(self, answer: Answer) -> Answer:
+        if self.away:
+            return self._fail()
+        happening, self.meanwhile = self.meanwhile, None
+        if happening is not None:
+            await happening()
+        return answer
 
 
 class OpenTill(ClosedTill):

@@ -121,7 +121,7 @@ def _http(
         accounts=accounts,
         catalogue=Catalogue(models[CATALOGUE.name]),
         orders=Orders(models[ORDERS.name]),
-        head=parts.store.head,
+        reaches=parts.store.reaches,
         live=live,
         ready={"log": parts.store.health, **ready},
     )

@@ -113,6 +113,10 @@ class EmbeddedStore:
         self._refuse_closed()
         return self._reader.head()
 
+    async def reaches(self, position: int) -> bool:
+        """Whether the log goes as far as ``position``. Raises StoreUnavailable."""
+        return position <= self.head()
+
     def health(self) -> str | None:
         """None, or in one line what is wrong: the writer is stuck or has failed, the file is unreadable."""
         return self._writer.health() or self._unreadable

@@ -15,7 +15,16 @@ from domain.decider import NO_STREAM, AnyProposed, AnyRecorded, Recorded
 from domain.deciders import DECIDERS
 from gateways.codec import Codec
 from gateways.eventstoredb_address import Address, BadAddress
-from gateways.eventstoredb_calls import Calls, NotLeader, append_once, read_all_once, read_stream_once, whole
+from gateways.eventstoredb_calls import (
+    CLOSED,
+    Calls,
+    NotLeader,
+    append_once,
+    read_all_once,
+    read_from_once,
+    read_stream_once,
+    whole,
+)
 from gateways.eventstoredb_follow import SILENCE, Following
 from gateways.eventstoredb_gone import gap, says_deleted, whole_from
 from gateways.eventstoredb_trouble import NotAuthorised, TooLarge
@@ -140,8 +149,22 @@ class EventStoreDBStore:
         self._calls.refuse_closed()
         return self._head
 
+    async def reaches(self, position: int) -> bool:
+        """Whether the log goes as far as ``position``: asked of the store, if this process has not seen it.
+
+        Raises StoreUnavailable.
+        """
+        if position <= self.head():
+            return True
+        found = await self._reading(
+            self._looks, lambda client, timeout: read_from_once(client, position, timeout)
+        )
+        return bool(found)
+
     def health(self) -> str | None:
         """None, or in one line what is wrong: calls fail, or the log is not being followed."""
+        if self._calls.closed:
+            return CLOSED
         problems = [self._calls.problem, *(following.problem for following in self._followings)]
         return next((problem for problem in problems if problem), None)
 

@@ -12,6 +12,7 @@ from random import uniform
 from typing import Any, TypeAlias, TypeVar
 
 from esdbclient import AsyncEventStoreDBClient
+from esdbclient.exceptions import EventStoreDBClientException
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
 
 from gateways.eventstoredb_address import Address
@@ -24,6 +25,11 @@ Action: TypeAlias = Callable[[AsyncEventStoreDBClient, float], Coroutine[Any, An
 
 ATTEMPT = 0.7
 """Seconds for one attempt, as long as there is time for another."""
+
+CLOSED = "the log is closed"
+
+IMPOSSIBLE = 2**63
+"""No log grows so far. Servers before 24.10.5 sometimes send a checkpoint of 2^64-1."""
 
 append_once = unwrap(AsyncEventStoreDBClient.append_to_stream)
 read_stream_once = unwrap(AsyncEventStoreDBClient.read_stream)
@@ -163,10 +169,14 @@ class Calls:
                 await self._closed.wait()
         await client.close()
 
+    @property
+    def closed(self) -> bool:
+        return self._closed.is_set()
+
     def refuse_closed(self) -> None:
         """Raises StoreUnavailable after ``close``: the bare client would open again by itself."""
-        if self._closed.is_set():
-            raise StoreUnavailable("the log is closed")
+        if self.closed:
+            raise StoreUnavailable(CLOSED)
 
     async def close(self) -> None:
         self._closed.set()
@@ -197,6 +207,20 @@ async def apart(work: Coroutine[Any, Any, T], seconds: float) -> T:
 def _abandon(task: "asyncio.Task[Any]") -> None:
     task.cancel()
     task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+
+
+async def read_from_once(client: AsyncEventStoreDBClient, position: int, timeout: float) -> list[Any]:  # noqa: ASYNC109 - the client's own
+    """The event at ``position`` or the next one, of anybody's; none if the log ends before it."""
+    if position >= IMPOSSIBLE:
+        return []
+    try:
+        return await whole(
+            read_all_once(client, commit_position=position, limit=1, filter_exclude=(), timeout=timeout)
+        )
+    except EventStoreDBClientException as error:
+        if "InvalidPosition" in str(error):
+            return []
+        raise
 
 
 async def whole(reading: Awaitable[Any]) -> list[Any]:

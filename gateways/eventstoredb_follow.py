@@ -11,7 +11,7 @@ from esdbclient import AsyncEventStoreDBClient, RecordedEvent
 
 from gateways.embedded_file import StoreDamaged
 from gateways.eventstoredb_address import Address
-from gateways.eventstoredb_calls import apart, read_all_once, subscribe_once, whole
+from gateways.eventstoredb_calls import IMPOSSIBLE, apart, read_from_once, subscribe_once
 from gateways.eventstoredb_inbox import Ended, Inbox
 from gateways.eventstoredb_trouble import trouble
 
@@ -25,9 +25,6 @@ SILENCE = 15.0
 
 BACKOFF = (0.1, 5.0)
 """Seconds to wait before the first and before any later attempt to subscribe again."""
-
-_IMPOSSIBLE = 2**63
-"""No log grows so far. Servers before 24.10.5 sometimes send a checkpoint of 2^64-1."""
 
 
 class Following:
@@ -129,18 +126,11 @@ class Following:
     async def _check(self, client: AsyncEventStoreDBClient) -> None:
         """A server that has lost its end accepts a position behind it, and would never deliver anything."""
         position = self._delivered
-        lost = f"{self._address}: the log ends before position {position}, which was read already"
-        try:
-            found = await whole(
-                read_all_once(client, commit_position=position, limit=1, filter_exclude=(), timeout=CONNECT)
+        if not await read_from_once(client, position, CONNECT):
+            raise StoreDamaged(
+                f"{self._address}: the log ends before position {position}, which was read already"
             )
-        except Exception as error:
-            if "InvalidPosition" in str(error):
-                raise StoreDamaged(lost) from None
-            raise
-        if not found:
-            raise StoreDamaged(lost)
 
     def _consider(self, checkpoint: int) -> None:
-        if checkpoint < _IMPOSSIBLE:
+        if checkpoint < IMPOSSIBLE:
             self._considered = max(self._considered, checkpoint, self._delivered)

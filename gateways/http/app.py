@@ -42,7 +42,7 @@ def build_http(services: Services, options: HttpOptions) -> Edge:
 
 def _classic(services: Services, options: HttpOptions, cookies: SessionCookies) -> Sequence[Route]:
     """The classic surface, frozen: what clients of such marketplaces have always called."""
-    freshness = Freshness(services.head, options.read_wait)
+    freshness = Freshness(services.reaches, options.read_wait)
     keys = Keys()
     marketplace = services.marketplace
     return (

@@ -4,8 +4,9 @@ An answer to a write carries the log position that it reached, in a header and i
 for its read model to get there, shortly; then it answers with what it has, and says how old that is.
 """
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from gateways.http.answer import Header
@@ -20,10 +21,12 @@ AGE = b"admitone-age"
 
 
 class Freshness:
-    """head: the last position in the log. patience: seconds that a list waits at most."""
+    """reaches: whether the log goes as far as a position. patience: seconds that a list waits at most."""
 
-    def __init__(self, head: Callable[[], int], patience: float, remembered: int = 50_000) -> None:
-        self._head = head
+    def __init__(
+        self, reaches: Callable[[int], Awaitable[bool]], patience: float, remembered: int = 50_000
+    ) -> None:
+        self._reaches = reaches
         self._patience = patience
         self._capacity = remembered
         # For clients that keep neither cookie nor header.
@@ -41,15 +44,23 @@ class Freshness:
 
     async def settle(self, call: Call, model: Followed) -> tuple[Header, ...]:
         """Wait for ``model`` to show what the caller wrote; if it does not in time, say how old it is."""
-        wanted = max(_number(call.cookies.get(COOKIE)), _number(call.header(HEADER)), self._own(call))
-        if model.position >= wanted:
+        own, told = self._own(call), max(_number(call.cookies.get(COOKIE)), _number(call.header(HEADER)))
+        if model.position >= max(own, told):
             return ()
-        # Nobody has written what is not in the log yet, whatever he says. Without the log, reads go on.
-        with suppress(StoreUnavailable):
-            wanted = min(wanted, self._head())
-        if await model.wait(wanted, self._patience):
+        began = asyncio.get_running_loop().time()
+        if told > own and await self._is_made_up(told):
+            told = 0
+        left = began + self._patience - asyncio.get_running_loop().time()
+        if await model.wait(max(own, told), max(0, left)):
             return ()
         return ((AGE, b"%d" % model.age()),)
+
+    async def _is_made_up(self, position: int) -> bool:
+        """Nobody has written what is not in the log yet, whatever he says. Without the log, reads go on."""
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(self._patience):
+                return not await self._reaches(position)
+        return False
 
     def _own(self, call: Call) -> int:
         session = call.session

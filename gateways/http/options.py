@@ -1,6 +1,6 @@
 """What the HTTP edge needs to be told, and what it needs to be given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -47,14 +47,14 @@ class HttpOptions(Struct, frozen=True, kw_only=True):
 class Services(Struct, frozen=True, kw_only=True):
     """The parts of the house that the edge speaks to.
 
-    head: the last position in the log. live: what only a restart can mend. ready: what must be well for
-    requests to be sent here.
+    reaches: whether the log goes as far as a position. live: what only a restart can mend. ready: what must
+    be well for requests to be sent here.
     """
 
     marketplace: Marketplace
     accounts: Accounts
     catalogue: Catalogue
     orders: Orders
-    head: Callable[[], int]
+    reaches: Callable[[int], Awaitable[bool]]
     live: Mapping[str, Check]
     ready: Mapping[str, Check]

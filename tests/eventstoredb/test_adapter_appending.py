@@ -290,6 +290,7 @@ async def test_112_what_is_forbidden_is_asked_once(double: Cluster) -> None:
 async def test_111_after_close_nothing_is_opened_again(double: Cluster) -> None:
     async with opened(double.uri()) as store:
         await store.append(parking(), facts(1), NO_STREAM)
+    assert store.health() == "the log is closed"
     double.calls.clear()
     with pytest.raises(StoreUnavailable):
         await store.append(parking(), facts(1), NO_STREAM)

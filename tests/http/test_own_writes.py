@@ -81,6 +81,24 @@ async def test_a_position_that_nobody_has_reached_holds_nobody_up(shop: Shop, po
     assert monotonic() - began < 0.2
 
 
+async def test_a_process_that_only_reads_waits_for_what_another_wrote_and_for_nothing_else(
+    open_shop: Any,
+) -> None:
+    """It has seen nothing of the log itself: what a session says of it is asked of the store."""
+    one: Shop = await open_shop()
+    two: Shop = await open_shop()
+    await two.application._background.end()
+    seller = one.client("seller")
+    response = await seller.post("/api/tickets", json={"title": "concert", "price": 1})
+    written = response.headers["admitone-position"]
+    for position, waits in ((written, True), (str(int(written) + 1_000_000), False)):
+        began = monotonic()
+        listed = await two.client().get("/api/tickets", headers={"admitone-position": position})
+        assert listed.json() == []
+        assert (monotonic() - began > 0.2) is waits
+        assert ("admitone-age" in listed.headers) is waits
+
+
 # ── Naming one's requests ─────────────────────────────────────────────────────────────────────────
 
 KEY = {"idempotency-key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
@@ -110,7 +128,7 @@ async def test_the_same_key_sent_ten_times_at_once_is_one_order(shop: Shop) -> N
     posts = (shop.client("buyer").post("/api/orders", json=body, headers=KEY) for _ in range(10))
     orders = [made(response) for response in await asyncio.gather(*posts)]
     assert orders == [orders[0]] * 10
-    assert shop.head() == 3
+    assert len(await shop.log()) == 3
 
 
 async def test_another_process_knows_the_key_and_so_does_a_restarted_one(open_shop: Any) -> None:

@@ -13,8 +13,10 @@ import httpx
 import jwt
 
 from deploy.app import Application, build
+from deploy.reading import EMBEDDED
 from deploy.settings import Settings
 from domain.decider import AnyRecorded
+from tests.eventstoredb.cluster import Cluster
 
 KEY = b"the key of the house, long enough by far"
 SOME_ID = "5f1e9a0c2b4d6e8f0a1c3e5d"
@@ -27,6 +29,20 @@ def forged(user: str, *, key: bytes = KEY, **claims: Any) -> str:
     """The cookie that the classic test suites make: base64 of a JWT in JSON, for whatever user id."""
     token = jwt.encode({"id": user, "email": f"{user}@test.com", "iat": 1_600_000_000, **claims}, key)
     return b64encode(json.dumps({"jwt": token}).encode()).decode()
+
+
+KINDS = (EMBEDDED, "eventstoredb")
+"""The stores that the whole suite runs on: the embedded file, and EventStoreDB's double over its protocol."""
+
+
+@asynccontextmanager
+async def empty_store(kind: str) -> AsyncIterator[str]:
+    """An empty store of that kind, as ``--store`` names it. Shops on one data directory share it."""
+    if kind == EMBEDDED:
+        yield EMBEDDED
+        return
+    async with Cluster() as double:
+        yield double.uri()
 
 
 @asynccontextmanager

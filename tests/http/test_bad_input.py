@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateways.http.edge import HEALTH
 from gateways.http.routes import Route
-from tests.http.shop import SOME_ID, Shop, errors, fields, made, message, opened, raw
+from tests.http.shop import SOME_ID, Shop, empty_store, errors, fields, made, message, opened, raw
 
 # None of these leaves anything behind that another would stumble over, so they share one shop.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,8 +26,8 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
-    async with opened(tmp_path_factory.mktemp("shop")) as shop:
+async def shop(tmp_path_factory: pytest.TempPathFactory, store_kind: str) -> AsyncIterator[Shop]:
+    async with empty_store(store_kind) as store, opened(tmp_path_factory.mktemp("shop"), store=store) as shop:
         yield shop
 
 

@@ -142,6 +142,7 @@ class Due(Struct, frozen=True):
 
     money: an attempt to pay is open, so looking after it may have to wait for the provider.
     parked: it was set aside, and is due only because its deadline has come.
+    ends: when its hold ends, if it has not ended yet.
     """
 
     order: str
@@ -149,6 +150,11 @@ class Due(Struct, frozen=True):
     at: datetime
     money: bool = False
     parked: bool = False
+    ends: datetime | None = None
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether its hold is to be ended by now."""
+        return self.ends is not None and self.ends <= now
 
 
 class Agenda(Protocol):

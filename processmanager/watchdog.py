@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from logging import getLogger
+from typing import TypeAlias
 
 from domain.order import AwaitingPayment, Paying
 from domain.parking import ParkPurchase, RetryPurchase, SkipPurchase, parking
@@ -19,6 +20,8 @@ from processmanager.pump import Pump, StepFailed
 from processmanager.purchase import Purchase
 
 log = getLogger("admitone.watchdog")
+
+_Matter: TypeAlias = tuple[str, bool]
 
 ACTOR = "watchdog"
 PAGE = 200
@@ -46,7 +49,7 @@ class Watchdog:
         self._clock = clock
         self._patience = patience
         self._woken = asyncio.Event()
-        self._in_hand: set[str] = set()
+        self._in_hand: set[_Matter] = set()
         self._hands = asyncio.Semaphore(HANDS)
         self._money_hands = asyncio.Semaphore(MONEY_HANDS)
         self._store_is_away = False
@@ -82,25 +85,27 @@ class Watchdog:
         self._store_is_away = False
         begun = 0
         for due in self.due(ahead):
-            hands = self._money_hands if due.money else self._hands
-            if due.money and hands.locked():
+            waits = due.money and not due.has_ended(self._clock.now())
+            hands = self._money_hands if waits else self._hands
+            if waits and hands.locked():
                 continue
             await hands.acquire()
             if self._store_is_away or begun == ROUND:
                 hands.release()
                 return not self._store_is_away
             begun += 1
-            self._in_hand.add(due.order)
-            group.create_task(self._attend_in_hand(due, hands))
+            matter = _matter(due, self._clock.now())
+            self._in_hand.add(matter)
+            group.create_task(self._attend_in_hand(due, matter, hands))
         return False
 
-    async def _attend_in_hand(self, due: Due, hands: asyncio.Semaphore) -> None:
+    async def _attend_in_hand(self, due: Due, matter: _Matter, hands: asyncio.Semaphore) -> None:
         try:
             await self.attend(due)
         except Exception:
             log.exception("looking after order %s failed", due.order)
         finally:
-            self._in_hand.discard(due.order)
+            self._in_hand.discard(matter)
             hands.release()
 
     def due(self, ahead: timedelta = timedelta(0)) -> Iterator[Due]:
@@ -109,15 +114,21 @@ class Watchdog:
         while page := self._agenda.due(self._clock.now() + ahead, PAGE, last):
             now = self._clock.now()
             for item in page:
-                if item.order not in self._in_hand and not self._patience.left_alone(_name(item), now):
+                if _matter(item, now) not in self._in_hand and not self._patience.left_alone(
+                    _name(item), now
+                ):
                     yield item
             last = page[-1]
 
     async def attend(self, due: Due) -> None:
-        """Pump one purchase; after a failure leave it alone for a while, and in the end park it."""
+        """Pump one purchase; after a failure leave it alone for a while, and in the end park it.
+
+        The end of a hold waits for nobody: what the provider is to be asked then, is left for the next look.
+        """
         cause = Cause(correlation=due.order, causation=f"{ACTOR}:{due.order}", actor=ACTOR)
+        asking = not due.has_ended(self._clock.now())
         try:
-            purchase = await self._pump.pump(due.order, cause, ticket_id=due.ticket)
+            purchase = await self._pump.pump(due.order, cause, ticket_id=due.ticket, asking=asking)
         except StepFailed as failure:
             await self._failed(due, failure.step, failure.error, cause, _ends(failure.purchase))
         except Exception as error:
@@ -144,6 +155,11 @@ class Watchdog:
                 parking, due.order, ParkPurchase(step, f"{type(error).__name__}: {error}", tries), cause
             )
             self._patience.rest(due.order, now + SETTLING, now)
+
+
+def _matter(due: Due, now: datetime) -> _Matter:
+    """What is in hand: the end of a hold is a matter of its own, and need not wait for the rest of it."""
+    return due.order, due.has_ended(now)
 
 
 def _name(due: Due) -> str:

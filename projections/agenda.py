@@ -208,7 +208,7 @@ class DueRow(NamedTuple):
     """A purchase to look at, and since when.
 
     ticket: whose hold began it; empty while that is not known here. money: an attempt to pay is open.
-    parked: it was set aside, and only its deadline is due.
+    parked: it was set aside, and only its deadline is due. ends: when its hold ends, unless it is over.
     """
 
     order: str
@@ -216,6 +216,7 @@ class DueRow(NamedTuple):
     at: datetime
     money: bool
     parked: bool
+    ends: datetime | None
 
 
 class ParkedPurchase(Struct, frozen=True):
@@ -228,7 +229,8 @@ class ParkedPurchase(Struct, frozen=True):
     since: datetime
 
 
-_DUE = """SELECT order_id, ticket, due_at, status IS 'paying' OR open + taken > 0, parked FROM purchase
+_DUE = """SELECT order_id, ticket, due_at, status IS 'paying' OR open + taken > 0, parked,
+        CASE WHEN status IN ('placed', 'paying') THEN deadline END FROM purchase
     WHERE due_at IS NOT NULL AND due_at <= ? AND (due_at, order_id) > (?, ?)
     ORDER BY due_at, order_id LIMIT ?"""
 _NEXT = "SELECT due_at FROM purchase WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1"
@@ -244,8 +246,15 @@ class AgendaTable:
         """At most ``limit`` purchases due by ``now``, in the order (at, order), those behind ``after``."""
         at, order = (0, "") if after is None else (micros(after[0]), after[1])
         return [
-            DueRow(order_id, ticket, moment(due_at), bool(money), parked > 0)
-            for order_id, ticket, due_at, money, parked in self.model.rows(
+            DueRow(
+                order_id,
+                ticket,
+                moment(due_at),
+                bool(money),
+                parked > 0,
+                None if ends is None else moment(ends),
+            )
+            for order_id, ticket, due_at, money, parked, ends in self.model.rows(
                 _DUE, micros(now), at, order, limit
             )
         ]

@@ -171,6 +171,28 @@ async def test_a_provider_that_hangs_delays_nobody_who_does_not_need_it() -> Non
     assert till.hanging == 0
 
 
+async def test_a_hold_ends_on_time_though_its_payment_waits_on_a_provider_that_hangs() -> None:
+    """And though every hand that may wait for the provider does."""
+    till = HangingTill()
+    house = House(till)
+    for number in range(MONEY_HANDS + 20):
+        await house.offer(f"t{number}")
+        await house.reserve(f"o{number}", f"t{number}")
+        await start_paying(house, f"o{number}")
+    house.clock.forward(60)
+    async with on_watch(house.watchdog):
+        await until(lambda: till.hanging == MONEY_HANDS)
+        house.clock.forward(14 * 60)
+        house.watchdog.wake()
+        await until(
+            lambda: all(
+                house.events(f"ticket-t{number}")[-1] == "TicketReleased"
+                for number in range(MONEY_HANDS + 20)
+            )
+        )
+        assert till.hanging == MONEY_HANDS, "nobody has answered"
+
+
 async def test_a_purchase_in_hand_is_not_taken_up_twice() -> None:
     till = HangingTill()
     house = await house_with_a_payment(till)

@@ -14,9 +14,11 @@ from processmanager.desk import Cause, Desk, Done
 from processmanager.marketplace import Marketplace
 from processmanager.patience import Patience
 from processmanager.ports import Due, EventStore, OutcomeUnknown, StoreUnavailable, WrongRevision
-from processmanager.watchdog import Watchdog
+from processmanager.purchase import Purchase
+from processmanager.watchdog import ACTOR, Watchdog
 from projections.agenda import AgendaTable
 from projections.read_model import ReadModel
+from tests.simulation.process import WatchedPump
 
 
 class StoreWithoutRevisions:
@@ -73,6 +75,14 @@ class DeskThatConfusesCommands(Desk):
 class WatchdogThatForgetsTheParked(Watchdog):
     def due(self, ahead: timedelta = timedelta(0)) -> Any:
         return (due for due in super().due(ahead) if not due.parked)
+
+
+class PumpThatLeavesAskingToOthers(WatchedPump):
+    """Nobody but the buyer's own request may ask the provider."""
+
+    async def pump(self, order_id: str, cause: Cause, **kwargs: Any) -> Purchase:
+        asks = kwargs.pop("asking", True) and cause.actor != ACTOR
+        return await super().pump(order_id, cause, asking=asks, **kwargs)
 
 
 class PatienceBeyondTheEnd(Patience):

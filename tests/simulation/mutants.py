@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from domain import order, payment, ticket
-from processmanager import pump, purchase, watchdog
+from processmanager import pump, purchase
 from processmanager.purchase import Ask, Purchase, Step, Tell
 from tests.simulation import careless
 from tests.simulation.checkers import (
@@ -136,9 +136,9 @@ MUTANTS = (
         Parts(patience=careless.PatienceBeyondTheEnd),
     ),
     Mutant(
-        "an operator's retry waits for a day",
-        (AT_REST, IN_TIME),
-        slips=((watchdog, "_name", lambda due: due.order),),
+        "what the end of a hold left to be asked is asked by nobody",
+        UNFINISHED,
+        Parts(pump=careless.PumpThatLeavesAskingToOthers),
     ),
     Mutant(
         "a hold ends while it is paid for",

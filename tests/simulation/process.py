@@ -40,10 +40,16 @@ class WatchedPump(Pump):
     """The real pump; whatever fails in it without a fault outside is a defect, not a step to repeat."""
 
     async def pump(
-        self, order_id: str, cause: Cause, *, ticket_id: str | None = None, current: bool = True
+        self,
+        order_id: str,
+        cause: Cause,
+        *,
+        ticket_id: str | None = None,
+        current: bool = True,
+        asking: bool = True,
     ) -> Purchase:
         try:
-            return await super().pump(order_id, cause, ticket_id=ticket_id, current=current)
+            return await super().pump(order_id, cause, ticket_id=ticket_id, current=current, asking=asking)
         except StepFailed as failure:
             if not isinstance(failure.error, TROUBLE):
                 raise Violation(STEP_FAILS, repr(failure)) from failure
@@ -90,7 +96,7 @@ class Process:
         self.pump = parts.pump(self.desk, self._payments, self.clock)
         self.marketplace = parts.marketplace(self.desk, self.pump, self.clock, Policy())
         self.watchdog = parts.watchdog(self.agenda, self.pump, self.desk, self.clock, parts.patience())
-        self.in_hand: set[str] = set()
+        self.in_hand: set[tuple[str, bool]] = set()
 
     def crash(self) -> None:
         """Die where it stands, and start again."""
@@ -107,14 +113,15 @@ class Process:
         """Begin to look after what is due."""
         # All of it at once, as the agenda has it now: looking after one may change what is due.
         for due in list(self.watchdog.due())[:most]:
-            if due.order not in self.in_hand:
-                self.in_hand.add(due.order)
-                self._scheduler.spawn(f"{self.name} watches {due.order}", self, self._attend(due))
+            matter = (due.order, due.has_ended(self.clock.now()))
+            if matter not in self.in_hand:
+                self.in_hand.add(matter)
+                self._scheduler.spawn(f"{self.name} watches {due.order}", self, self._attend(due, matter))
 
-    async def _attend(self, due: Due) -> None:
+    async def _attend(self, due: Due, matter: tuple[str, bool]) -> None:
         try:
             await self.watchdog.attend(due)
         except TROUBLE as error:
             self._scheduler.tell(f"{self.name} could not park {due.order}: {error}")
         finally:
-            self.in_hand.discard(due.order)
+            self.in_hand.discard(matter)

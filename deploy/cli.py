@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from deploy.commands.copy import copy
 from deploy.commands.demo import demo
 from deploy.commands.doctor import doctor
 from deploy.commands.events import events
@@ -30,7 +31,7 @@ def admitone() -> None:
     """
 
 
-for command in (serve, demo, events, doctor, parked):
+for command in (serve, demo, events, doctor, parked, copy):
     admitone.add_command(command)
 
 

@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from deploy.places import Places
 from deploy.reading import EMBEDDED
-from deploy.settings import BadSettings, Settings, variable
+from deploy.settings import Settings, variable
+from deploy.stores import named_by
 from gateways.clock import SystemClock
 from gateways.embedded import POLL, EmbeddedStore
 from gateways.payments import CardSimulator
@@ -81,17 +82,10 @@ async def open_parts(
 async def _open_store(settings: Settings, places: Places, poll: float) -> Store:
     if settings.store == EMBEDDED:
         return await EmbeddedStore.open(places.log, poll=poll)
-    try:
-        from gateways.eventstoredb import BadAddress, EventStoreDBStore
-    except ImportError as error:
-        # The client is an optional part: who runs on one machine need not install gRPC.
-        raise BadSettings(
-            "EventStoreDB needs one package more: pip install 'esdbclient>=1.1.7,<1.2'"
-        ) from error
-    try:
+    with named_by(variable("store")):
+        from gateways.eventstoredb import EventStoreDBStore
+
         return await EventStoreDBStore.open(settings.store)
-    except BadAddress as error:
-        raise BadSettings(f"{variable('store')}: {error}") from None
 
 
 def open_models(parts: Parts, slot: Path, closing: AsyncExitStack) -> dict[str, ReadModel]:

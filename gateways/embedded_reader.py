@@ -28,6 +28,7 @@ _STREAM = f"""{_SELECT} WHERE originator_id=? AND originator_version>?
     ORDER BY originator_version LIMIT {PAGE}"""
 _LOG = f"{_SELECT} WHERE rowid>? ORDER BY rowid LIMIT {PAGE}"
 _HEAD = f"SELECT max(rowid) FROM {TABLE}"  # noqa: S608 - constants only
+_STREAMS = f"SELECT DISTINCT originator_id FROM {TABLE}"  # noqa: S608 - constants only
 
 _BUSY_NAPS = (0.001, 0.005, 0.025, 0.1, 0.5)
 """Seconds. A reader is kept waiting only while another process recovers or closes the file."""
@@ -68,6 +69,13 @@ class LogReader:
         if [event.position for event in events] != [*range(after + 1, after + 1 + len(events))]:
             raise StoreDamaged(f"{self._path} is damaged: events are missing behind position {after}")
         return events
+
+    def streams(self) -> Sequence[str]:
+        """The names of all streams. Reads a whole index: not while requests wait. Raises StoreUnavailable."""
+        try:
+            return [name for (name,) in self._connection.execute(_STREAMS)]
+        except sqlite3.Error as error:
+            raise explain(error, self._path) from error
 
     def close(self) -> None:
         self._connection.close()

@@ -6,7 +6,6 @@ revision, which EventStoreDB recognises, then the stream is looked at, and only 
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import Any
 
 from esdbclient import NewEvent, RecordedEvent, StreamState
 from esdbclient.exceptions import NotFound, StreamIsDeleted, WrongCurrentVersion
@@ -15,20 +14,12 @@ from domain.decider import NO_STREAM, AnyProposed, AnyRecorded, Recorded
 from domain.deciders import DECIDERS
 from gateways.codec import Codec
 from gateways.eventstoredb_address import Address, BadAddress
-from gateways.eventstoredb_calls import (
-    CLOSED,
-    Calls,
-    NotLeader,
-    append_once,
-    read_all_once,
-    read_from_once,
-    read_stream_once,
-    whole,
-)
+from gateways.eventstoredb_calls import CLOSED, Calls, append_once, read_from_once
 from gateways.eventstoredb_follow import SILENCE, Following
 from gateways.eventstoredb_gone import gap, says_deleted, whole_from
+from gateways.eventstoredb_looks import first_look, last_event, page_of, position_of, reading, streams_of
 from gateways.eventstoredb_trouble import NotAuthorised, TooLarge
-from processmanager.ports import OutcomeUnknown, StoreUnavailable, WrongRevision
+from processmanager.ports import OutcomeUnknown, WrongRevision
 
 __all__ = ["BadAddress", "EventStoreDBStore", "NotAuthorised", "TooLarge"]
 
@@ -41,8 +32,8 @@ START = 6.0
 LOOK = 0.4
 """Seconds for finding out, at the end, whether an append whose answer was lost is there."""
 
-STREAMS = f"({'|'.join(decider.category for decider in DECIDERS)})-[\\s\\S]*"
-"""Ours, whatever else lives in the database. One group: the client puts ^ and $ around the whole."""
+STREAMS = streams_of(decider.category for decider in DECIDERS)
+"""Ours, whatever else lives in the database."""
 
 _PAGE = 500
 _LONGEST_STREAM = 2**53
@@ -156,9 +147,7 @@ class EventStoreDBStore:
         """
         if position <= self.head():
             return True
-        found = await self._reading(
-            self._looks, lambda client, timeout: read_from_once(client, position, timeout)
-        )
+        found = await reading(self._looks, lambda client, timeout: read_from_once(client, position, timeout))
         return bool(found)
 
     def health(self) -> str | None:
@@ -178,53 +167,15 @@ class EventStoreDBStore:
     # ── How ───────────────────────────────────────────────────────────────────────────────────────
 
     async def _first_look(self) -> None:
-        first = Calls(self._address, START, follows=False)
-        try:
-            self._head = await self._newest(first)
-        except NotLeader as error:
-            raise BadAddress(
-                f"{self._address}: this node does not lead its cluster. "
-                f"Use esdb://{error.leader} or, better, the addresses of all nodes"
-            ) from None
-        except NotAuthorised as error:
-            raise NotAuthorised(f"{self._address}: {error}") from None
-        except StoreUnavailable as error:
-            raise StoreUnavailable(f"{error} ({self._address.hint})") from None
-        finally:
-            await first.close()
+        newest = await first_look(self._address, START, lambda calls: last_event(calls, STREAMS))
+        self._head = position_of(newest)
 
-    async def _newest(self, calls: Calls | None = None) -> int:
-        """The position of our last event. Only the leader answers, as in all reads of ours."""
-        found = await self._reading(
-            calls or self._calls,
-            lambda client, timeout: whole(
-                read_all_once(
-                    client,
-                    backwards=True,
-                    filter_include=[STREAMS],
-                    filter_by_stream_name=True,
-                    limit=1,
-                    timeout=timeout,
-                )
-            ),
-        )
-        return int(found[0].commit_position or 0) if found else 0
+    async def _newest(self) -> int:
+        return position_of(await last_event(self._calls, STREAMS))
 
     async def _page(self, calls: Calls, stream: str, first: int, limit: int) -> list[RecordedEvent]:
         stream.encode()
-        return await self._reading(
-            calls,
-            lambda client, timeout: whole(
-                read_stream_once(client, stream, stream_position=first, limit=limit, timeout=timeout)
-            ),
-        )
-
-    async def _reading(self, calls: Calls, action: Any) -> list[RecordedEvent]:
-        """A call that writes nothing, so its outcome is never in doubt."""
-        try:
-            return list(await calls.call(action))
-        except OutcomeUnknown as error:
-            raise StoreUnavailable(str(error)) from None
+        return await page_of(calls, stream, first, limit)
 
     async def _settle(
         self, stream: str, events: Sequence[NewEvent], expected: int, error: OutcomeUnknown

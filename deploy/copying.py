@@ -1,0 +1,179 @@
+"""A whole log from one store into another: in order, as bytes, taken up again where it ended, and compared.
+
+How far a copy is, is to be seen in the target itself: its last event stands somewhere in the source, and
+everything before it was written before it. So there is nothing beside the log that could disagree with it.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing
+
+from msgspec import Struct
+
+from gateways.embedded_file import StoreDamaged
+from gateways.raw_log import CannotHold, RawEvent, RawLog
+from processmanager.ports import StoreUnavailable, WrongRevision
+
+PAUSES = (0.5, 1, 2, 4, 8)
+"""Seconds between attempts to go on after a store was away, while it moves nothing."""
+
+EVERY = 500
+"""Events between two words on how far the comparing is."""
+
+Tell = Callable[[str, int, int], None]
+"""What is being done, how many events of it are done, and of how many."""
+
+
+class CannotCopy(Exception):
+    """The two stores do not allow it. Says in one line why, and what to do."""
+
+
+class Copied(Struct, frozen=True):
+    """moved: events that this run brought. events, streams: of the whole log, compared and found equal.
+
+    hidden: streams of which the source no longer shows everything, and why. since: whether the source has
+    grown while it was copied.
+    """
+
+    moved: int
+    events: int
+    streams: int
+    hidden: dict[str, str]
+    since: bool
+
+
+async def copy(source: RawLog, target: RawLog, tell: Tell) -> Copied:
+    """Bring ``target`` up to where ``source`` is now.
+
+    Nothing is written before all that is to be written has been looked at.
+    Raises CannotCopy, StoreDamaged, StoreUnavailable.
+    """
+    end = await source.last()
+    if end is None:
+        if await target.last() is not None:
+            raise CannotCopy(f"{source} is empty, and {target} is not")
+        return Copied(0, 0, 0, {}, since=False)
+    after = await _place(source, target)
+    moved = await _survey(source, target, after, end, tell)
+    await _move(source, target, after, end, lambda done: tell("Copying", done, moved))
+    events, streams = await _compare(source, target, end, tell)
+    newest = await source.last()
+    hidden = source.hidden
+    return Copied(moved, events, streams, hidden, since=newest is not None and newest.id != end.id)
+
+
+async def _place(source: RawLog, target: RawLog) -> int:
+    """The position in the source up to which the target has it. Raises CannotCopy for another log."""
+    last = await target.last()
+    if last is None:
+        return 0
+    found = await source.at(last.stream, last.revision)
+    if found is None or not found.is_same(last):
+        raise CannotCopy(
+            f"{target} holds something else: its last event, {last}, is not in {source}. "
+            "Copy into an empty one"
+        )
+    return found.position
+
+
+async def _survey(source: RawLog, target: RawLog, after: int, end: RawEvent, tell: Tell) -> int:
+    """How many events there are to move. Raises CannotCopy if one of them could not be."""
+    count = 0
+    revisions: dict[str, int] = {}
+    async with aclosing(source.pages(after, end.position)) as pages:  # type: ignore[type-var]  # a generator
+        async for page in pages:
+            for event in page:
+                _refuse_gap(source, event, revisions, whole=not after)
+                try:
+                    target.check(event)
+                except CannotHold as error:
+                    raise CannotCopy(str(error)) from None
+            count += len(page)
+            tell("Reading", count, 0)
+    return count
+
+
+def _refuse_gap(source: RawLog, event: RawEvent, revisions: dict[str, int], *, whole: bool) -> None:
+    """whole: the source is read from its start, so each stream must begin at its beginning."""
+    before = revisions.get(event.stream, -1 if whole else event.revision - 1)
+    if event.revision != before + 1:
+        raise CannotCopy(
+            f"{source} is not whole: revisions {before + 1} to {event.revision - 1} of {event.stream} "
+            "are gone, and no store takes a stream with a gap"
+        )
+    revisions[event.stream] = event.revision
+
+
+async def _move(
+    source: RawLog, target: RawLog, after: int, end: RawEvent, done: Callable[[int], None]
+) -> None:
+    """Write what is behind ``after``; go on where it ended when a store is away for a while."""
+    pauses, furthest, moved = iter(PAUSES), after, 0
+    while after < end.position:
+        try:
+            async with aclosing(source.pages(after, end.position)) as pages:  # type: ignore[type-var]  # a generator
+                async for page in pages:
+                    await target.append(page)
+                    moved += sum(event.position > furthest for event in page)
+                    furthest = max(furthest, page[-1].position)
+                    done(moved)
+            await target.settle()
+        except StoreDamaged:
+            raise
+        except (StoreUnavailable, WrongRevision) as error:
+            # What was on its way may be there or not: the target tells, also if it holds something else.
+            before, after = after, await _place_again(source, target, error, pauses)
+            if after > before:
+                pauses = iter(PAUSES)
+        else:
+            return
+
+
+async def _place_again(source: RawLog, target: RawLog, error: Exception, pauses: Iterator[float]) -> int:
+    """As ``_place``, once the stores are there again. Raises StoreUnavailable when they stay away."""
+    for pause in pauses:
+        await asyncio.sleep(pause)
+        try:
+            return await _place(source, target)
+        except StoreUnavailable as still:
+            error = still
+    raise StoreUnavailable(f"{error}. What was copied stays: the same command goes on from there")
+
+
+async def _compare(source: RawLog, target: RawLog, end: RawEvent, tell: Tell) -> tuple[int, int]:
+    """How many events and streams there are. Raises CannotCopy unless both logs are the same."""
+    last = await target.last()
+    events = streams = 0
+    copies = _each(target.pages(0, last.position if last else 0))
+    async with aclosing(_each(source.pages(0, end.position))) as originals, aclosing(copies):
+        async for original in originals:
+            copied = await anext(copies, None)
+            if copied is None or not original.is_same(copied):
+                raise CannotCopy(f"{target} is not the same log: {_difference(original, copied)}")
+            events += 1
+            streams += original.revision == 0
+            if not events % EVERY:
+                tell("Comparing", events, 0)
+        if (more := await anext(copies, None)) is not None:
+            raise CannotCopy(f"{target} holds more than was copied: {more}, written by somebody else")
+    if target.hidden:
+        stream, why = next(iter(target.hidden.items()))
+        raise CannotCopy(f"{target} does not show all of {stream}: {why}")
+    return events, streams
+
+
+def _difference(original: RawEvent, copied: RawEvent | None) -> str:
+    if copied is None:
+        return f"{original} is missing"
+    if (original.stream, original.revision) != (copied.stream, copied.revision):
+        return f"where {original} should be there is {copied}"
+    parts = ("id", "type", "data", "metadata")
+    unequal = [part for part in parts if getattr(original, part) != getattr(copied, part)]
+    return f"{original} differs in its {' and '.join(unequal)}"
+
+
+async def _each(pages: AsyncIterator[Sequence[RawEvent]]) -> AsyncGenerator[RawEvent, None]:
+    async with aclosing(pages):  # type: ignore[type-var]  # a generator
+        async for page in pages:
+            for event in page:
+                yield event

@@ -1,0 +1,22 @@
+"""EventStoreDB where a user names it: what is missing or wrong is said as a wrong setting."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from deploy.settings import BadSettings
+
+
+@contextmanager
+def named_by(option: str) -> Iterator[None]:
+    """For whatever opens the store that ``option`` names. Raises BadSettings for a bad address."""
+    try:
+        from gateways.eventstoredb_address import BadAddress
+    except ImportError as error:
+        # The client is an optional part: who runs on one machine need not install gRPC.
+        raise BadSettings(
+            "EventStoreDB needs one package more: pip install 'esdbclient>=1.1.7,<1.2'"
+        ) from error
+    try:
+        yield
+    except BadAddress as error:
+        raise BadSettings(f"{option}: {error}") from None

@@ -53,8 +53,8 @@ lint: setup ## lint
 types: setup ## check types, strictly
 	@$(BIN)/mypy
 
-simulate: setup ## play N seeded histories of the whole business (N=100000, SEED=0)
-	@$(BIN)/python -m tests.simulation --histories $(or $(N),100000) --seed $(or $(SEED),0)
+simulate: setup ## play N seeded histories of the whole business (N=100000, SEED=0, ARGS=--wire on the double)
+	@$(BIN)/python -m tests.simulation --histories $(or $(N),100000) --seed $(or $(SEED),0) $(ARGS)
 
 bench: setup ## measure, print a table, write benchmarks/results/latest.json
 	@$(BIN)/python -m benchmarks $(ARGS)

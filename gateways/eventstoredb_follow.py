@@ -86,7 +86,7 @@ class Following:
     async def _subscribed(self) -> AsyncIterator[Sequence[RecordedEvent]]:
         """The batches of one subscription, until it ends or falls silent. Has a client of its own."""
         client = self._address.client()
-        inbox = Inbox(self._closed)
+        inbox = Inbox(self._closed, self._delivered)
         try:
             subscription = await apart(self._subscribe(client), CONNECT)
             self.problem = None

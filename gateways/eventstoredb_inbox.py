@@ -19,10 +19,14 @@ class Ended(Exception):
 
 
 class Inbox:
-    """Takes in the events of one subscription. Holds at most two batches; the server waits with the rest."""
+    """Takes in the events of one subscription. Holds at most two batches; the server waits with the rest.
 
-    def __init__(self, closed: asyncio.Event) -> None:
+    after: the position up to which all is known. What is told again is not taken in again.
+    """
+
+    def __init__(self, closed: asyncio.Event, after: int = 0) -> None:
         self._closed = closed
+        self._after = after
         self._events: list[RecordedEvent] = []
         self._subscription: Any = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -80,7 +84,8 @@ class Inbox:
                     self._enough.set()
                 elif item.is_checkpoint:
                     self.considered = item.commit_position
-                else:
+                elif item.commit_position > self._after:
+                    self._after = item.commit_position
                     self._events.append(item)
                     if len(self._events) >= BATCH:
                         await self._make_room()

@@ -17,6 +17,8 @@ class Call:
         self.requests = 0
         self.events = 0
         """Proposed events that came with it."""
+        self.subscribes = False
+        """Whether it is a catch-up subscription: a read without an end."""
         self.answers = 0
         self.status: str | None = None
         """The name of the gRPC status that ended it; None while it is open."""
@@ -41,6 +43,8 @@ class Call:
             self.events += len(request.proposed_messages)
         elif "proposed_message" in fields and request.HasField("proposed_message"):
             self.events += 1
+        elif self.method == "Streams/Read":
+            self.subscribes = request.options.WhichOneof("count_option") == "subscription"
 
     def end(self, failure: Failure) -> None:
         """End an open call from the server's side; with ``Failure("OK")``, silently."""
@@ -92,6 +96,13 @@ class Calls:
         for call in calls:
             call.end(failure)
         return len(calls)
+
+    def end_subscriptions(self, failure: Failure) -> int:
+        """End all catch-up subscriptions; gives how many there were."""
+        subscriptions = [call for call in self.open("Streams/Read") if call.subscribes]
+        for call in subscriptions:
+            call.end(failure)
+        return len(subscriptions)
 
     def clear(self) -> None:
         """Forget the calls that have ended."""

@@ -25,6 +25,7 @@ class Fault:
 
     method: the end of the method's name; "" means any. times: how many calls it strikes, None: all.
     skip: how many it lets pass first. agent: only calls of the ``sync`` or the ``async`` client.
+    node: only calls of that one. subscribes: only catch-up subscriptions, or only other reads.
     """
 
     def __init__(
@@ -36,10 +37,12 @@ class Fault:
         skip: int = 0,
         agent: str | None = None,
         node: int | None = None,
+        subscribes: bool | None = None,
     ) -> None:
         self._method = method
         self._agent = agent
         self._node = node
+        self._subscribes = subscribes
         self._skip = skip
         self.action = action
         self.left = times
@@ -50,6 +53,8 @@ class Fault:
         if self.left == 0 or not call.method.endswith(self._method):
             return False
         if self._agent not in (None, call.agent) or self._node not in (None, call.node):
+            return False
+        if self._subscribes not in (None, call.subscribes):
             return False
         if self._skip:
             self._skip -= 1
@@ -78,8 +83,9 @@ class Faults:
         skip: int = 0,
         agent: str | None = None,
         node: int | None = None,
+        subscribes: bool | None = None,
     ) -> Fault:
-        fault = Fault(method, action, times=times, skip=skip, agent=agent, node=node)
+        fault = Fault(method, action, times=times, skip=skip, agent=agent, node=node, subscribes=subscribes)
         self._faults.append(fault)
         return fault
 

@@ -15,7 +15,7 @@ from tests.eventstoredb.adapting import facts, followed, opened, parking, stored
 from tests.eventstoredb.answers import Failure, aborted, group_dropped, too_slow, unavailable
 from tests.eventstoredb.clients import connected, event, events, fresh, until
 from tests.eventstoredb.cluster import Cluster
-from tests.eventstoredb.faults import Action, end_after, impossible_checkpoint, refuse, stall_after
+from tests.eventstoredb.faults import Action, end_after, impossible_checkpoint, refuse, repeat, stall_after
 from tests.eventstoredb.wire import Wire
 
 ENDS: dict[str, Action] = {
@@ -46,6 +46,23 @@ async def test_78_a_subscription_that_ends_is_taken_up_where_it_ended(
         assert stored(follower.seen) == stored([*batch, *more])
         assert store.health() is None
     assert "is not followed" in caplog.text
+
+
+async def test_what_a_server_tells_twice_is_handed_on_once(double: Cluster) -> None:
+    stream, batch = parking(), facts(5)
+    double.faults.add("Streams/Read", repeat(), times=None, subscribes=True)
+    async with opened(double.uri()) as store:
+        await store.append(stream, batch, NO_STREAM)
+        async with followed(store) as follower:
+            await follower.has(5)
+            more = facts(2)
+            await store.append(stream, more, 4)
+            await follower.has(7)
+            double.calls.end_subscriptions(unavailable())
+            last = facts(1)
+            await store.append(stream, last, 6)
+            await follower.has(8)
+        assert stored(follower.seen) == stored([*batch, *more, *last])
 
 
 async def test_readiness_says_so_while_the_log_is_not_followed(double: Cluster) -> None:

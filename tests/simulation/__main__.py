@@ -10,6 +10,7 @@ from rich.table import Table
 
 from tests.simulation.paths import EXPECTED
 from tests.simulation.play import Played, cores, play, play_all, quiet
+from tests.simulation.world import Outside
 
 
 @click.command()
@@ -17,25 +18,37 @@ from tests.simulation.play import Played, cores, play, play_all, quiet
 @click.option("--seed", default=0, show_default=True, help="Which ones: each seed has its own.")
 @click.option("--workers", default=cores(), show_default=True, help="On how many cores.")
 @click.option("--replay", metavar="SEED", help="Play one again, as 0/4711, and tell its story.")
-def main(histories: int, seed: int, workers: int, replay: str | None) -> None:
+@click.option("--wire", is_flag=True, help="On EventStoreDB's double, through the real adapter.")
+def main(histories: int, seed: int, workers: int, replay: str | None, *, wire: bool) -> None:
     """Play seeded histories of the whole business; exit with 1 if one of them breaks a promise."""
     console = Console()
+    outside = _outside(wire=wire)
     if replay is not None:
-        sys.exit(_replay(replay, console))
-    total, took = _play(histories, seed, workers, console)
+        sys.exit(_replay(replay, console, outside))
+    total, took = _play(histories, seed, workers, console, outside)
     console.print(_summary(total, took))
     for failure in total.failures[:3]:
         console.rule("a promise was broken")
-        _replay(failure.seed, console)
+        _replay(failure.seed, console, outside)
     sys.exit(bool(total.failures))
 
 
-def _play(histories: int, seed: int, workers: int, console: Console) -> tuple[Played, float]:
+def _outside(*, wire: bool) -> type[Outside]:
+    if not wire:
+        return Outside
+    from tests.simulation.on_double import OnDouble
+
+    return OnDouble
+
+
+def _play(
+    histories: int, seed: int, workers: int, console: Console, outside: type[Outside]
+) -> tuple[Played, float]:
     total, began = Played(), time.monotonic()
     columns = TextColumn("histories"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, TextColumn("{task.fields[broken]}"), console=console) as progress:
         task = progress.add_task("histories", total=histories, broken="")
-        for played in play_all(seed, histories, workers):
+        for played in play_all(seed, histories, workers, outside):
             total.add(played)
             broken = f"[red]{len(total.failures)} broken" if total.failures else ""
             progress.update(task, completed=total.histories, broken=broken)
@@ -53,16 +66,16 @@ def _summary(total: Played, took: float) -> Table:
     table.add_column("in how many of them")
     table.add_column("histories", justify="right")
     table.add_column("of all", justify="right")
-    for path in EXPECTED:
+    for path in (*EXPECTED, *sorted(total.paths.keys() - set(EXPECTED))):
         seen = total.paths[path]
         table.add_row(path, f"{seen:,}", f"{seen / max(1, total.histories):.2%}", style="" if seen else "red")
     return table
 
 
-def _replay(seed: str, console: Console) -> int:
+def _replay(seed: str, console: Console, outside: type[Outside]) -> int:
     quiet()
     story: list[str] = []
-    played = play(seed, story=story)
+    played = play(seed, story=story, outside=outside)
     console.print("\n".join(story), markup=False, highlight=False, soft_wrap=True)
     for failure in played.failures:
         console.print(str(failure), style="red", markup=False, highlight=False, soft_wrap=True)

@@ -5,17 +5,26 @@ from random import Random
 from tests.simulation.chaos import Chaos
 from tests.simulation.peace import Peace
 from tests.simulation.process import Parts
-from tests.simulation.world import World
+from tests.simulation.world import Outside, World
 
 OUTAGES = 0.12
 """In how many histories the payment provider is gone for a long time."""
 
 
 class History(World):
-    """``seed`` decides everything. ``story``: a list that is given a line for each thing that happens."""
+    """``seed`` decides everything. ``story``: a list that is given a line for each thing that happens.
 
-    def __init__(self, seed: str, parts: Parts | None = None, story: list[str] | None = None) -> None:
-        super().__init__(Random(seed), parts or Parts(), story)
+    outside: what it is played on.
+    """
+
+    def __init__(
+        self,
+        seed: str,
+        parts: Parts | None = None,
+        story: list[str] | None = None,
+        outside: type[Outside] = Outside,
+    ) -> None:
+        super().__init__(Random(seed), parts or Parts(), story, outside)
 
     def play(self) -> None:
         """Raises Violation, or whatever the code under test raises that it must not."""

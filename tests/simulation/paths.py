@@ -51,9 +51,8 @@ EXPECTED = (
 
 
 def walked(history: History, words: Words) -> set[str]:
-    """The paths that this history walked, out of ``EXPECTED``."""
-    paths = {kind for kind in KINDS if history.weather.struck[kind]}
-    paths |= {f"refused: {errand.refusal}" for errand in history.errands if errand.refusal}
+    """The paths that this history walked, out of ``EXPECTED``, and what went wrong in it."""
+    paths = {f"refused: {errand.refusal}" for errand in history.errands if errand.refusal}
     paths |= set(_in_the_log(history))
     paths |= set(_in_the_end(history, words))
     for name, count in (
@@ -65,7 +64,7 @@ def walked(history: History, words: Words) -> set[str]:
     ):
         if count:
             paths.add(name)
-    return paths.intersection(EXPECTED)
+    return paths.intersection(EXPECTED) | history.weather.struck.keys()
 
 
 def _in_the_log(history: History) -> Iterator[str]:

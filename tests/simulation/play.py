@@ -15,6 +15,7 @@ from tests.simulation.paths import walked
 from tests.simulation.process import Parts
 from tests.simulation.violation import Violation
 from tests.simulation.words import Words
+from tests.simulation.world import Outside
 
 UNEXPECTED = "nothing unexpected is raised"
 BATCH = 50
@@ -25,9 +26,10 @@ class Failure(Struct, frozen=True):
     seed: str
     invariant: str
     what: str
+    option: str = ""
 
     def __str__(self) -> str:
-        return f"{self.invariant}: {self.what}\n\nreplay it with: {replay_command(self.seed)}"
+        return f"{self.invariant}: {self.what}\n\nreplay it with: {replay_command(self.seed)}{self.option}"
 
 
 class Played(Struct):
@@ -56,9 +58,14 @@ def replay_command(seed: str) -> str:
     return f".venv/bin/python -m tests.simulation --replay {seed}"
 
 
-def play(seed: str, parts: Parts | None = None, story: list[str] | None = None) -> Played:
-    """One history from beginning to end, with everything checked."""
-    history = History(seed, parts, story)
+def play(
+    seed: str,
+    parts: Parts | None = None,
+    story: list[str] | None = None,
+    outside: type[Outside] = Outside,
+) -> Played:
+    """One history from beginning to end, with everything checked. ``outside``: what it is played on."""
+    history = History(seed, parts, story, outside)
     played = Played(histories=1)
     try:
         history.play()
@@ -66,9 +73,9 @@ def play(seed: str, parts: Parts | None = None, story: list[str] | None = None) 
         played.paths = Counter(walked(history, words))
     except Violation as violation:
         deeper = _first_wrong_word(history) or violation
-        played.failures = [Failure(seed, deeper.invariant, deeper.what)]
+        played.failures = [Failure(seed, deeper.invariant, deeper.what, outside.option)]
     except Exception:
-        played.failures = [Failure(seed, UNEXPECTED, traceback.format_exc())]
+        played.failures = [Failure(seed, UNEXPECTED, traceback.format_exc(), outside.option)]
     finally:
         history.close()
     played.steps, played.facts = history.scheduler.steps, history.log.head
@@ -84,25 +91,28 @@ def _first_wrong_word(history: History) -> Violation | None:
     return None
 
 
-def play_range(run: int, first: int, count: int, parts: Parts | None = None) -> Played:
+def play_range(
+    run: int, first: int, count: int, parts: Parts | None = None, outside: type[Outside] = Outside
+) -> Played:
     """``count`` histories of ``run`` from number ``first`` on, up to the first that fails."""
     total = Played()
     for number in range(first, first + count):
-        total.add(play(seed_of(run, number), parts))
+        total.add(play(seed_of(run, number), parts, outside=outside))
         if total.failures:
             break
     return total
 
 
-def play_all(run: int, count: int, workers: int) -> Iterator[Played]:
+def play_all(run: int, count: int, workers: int, outside: type[Outside] = Outside) -> Iterator[Played]:
     """``count`` histories on ``workers`` cores, reported in batches as they are done."""
-    jobs = [(run, first, min(BATCH, count - first)) for first in range(0, count, BATCH)]
+    jobs = [(run, first, min(BATCH, count - first), outside) for first in range(0, count, BATCH)]
     with get_context("spawn").Pool(workers, initializer=quiet) as pool:
         yield from pool.imap_unordered(_job, jobs)
 
 
-def _job(job: tuple[int, int, int]) -> Played:
-    return play_range(*job)
+def _job(job: tuple[int, int, int, type[Outside]]) -> Played:
+    run, first, count, outside = job
+    return play_range(run, first, count, outside=outside)
 
 
 def quiet() -> None:

@@ -86,7 +86,7 @@ class Scheduler:
 
     def step(self) -> bool:
         """Move one task that can be moved, any; False if all of them wait for time to pass."""
-        ready = [task for task in self.tasks if task.ready_at <= self.now]
+        ready = self._ready()
         if not ready:
             return False
         self.steps += 1
@@ -96,6 +96,9 @@ class Scheduler:
         else:
             self._arrive(task, task.call)
         return True
+
+    def _ready(self) -> list[Task]:
+        return [task for task in self.tasks if task.ready_at <= self.now]
 
     def suspend(self, owner: object, pause: int) -> None:
         """Leave every task of ``owner`` where it is for a while."""

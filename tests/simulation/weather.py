@@ -1,6 +1,7 @@
 """How bad the world is in one history: which faults happen, how often, and how many did."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from random import Random
 
 KINDS = {
@@ -22,9 +23,9 @@ SEVERITIES = (0.0, 0.0, 0.02, 0.06, 0.15)
 class Weather:
     """Each history has its own weather: a fault that is frequent in one is absent from the next."""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, kinds: Mapping[str, float] = KINDS) -> None:
         self._rng = rng
-        self._rates = {kind: rng.choice(SEVERITIES) * share for kind, share in KINDS.items()}
+        self._rates = {kind: rng.choice(SEVERITIES) * share for kind, share in kinds.items()}
         self.foul = False
         self.struck: Counter[str] = Counter()
 
@@ -35,12 +36,16 @@ class Weather:
         self.struck[kind] += 1
         return True
 
+    def may_strike(self, kinds: Iterable[str]) -> bool:
+        """Whether any of these can still happen."""
+        return self.foul and any(self._rates[kind] for kind in kinds)
+
     def turn_foul(self) -> None:
         self.foul = True
 
     def provider_goes_away(self) -> None:
         """From now on all is well, but for the payment provider, which does not answer at all."""
-        self._rates = dict.fromkeys(KINDS, 0.0) | {"provider down": 1.0}
+        self._rates = dict.fromkeys(self._rates, 0.0) | {"provider down": 1.0}
 
     def clear_up(self) -> None:
         """From now on nothing goes wrong any more."""

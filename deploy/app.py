@@ -98,7 +98,8 @@ async def build_web(settings: Settings, slot: Path) -> Application:
         for projection in PROJECTIONS:
             models[projection.name] = Elsewhere(projection, model_file(slot, projection), board)
             closing.callback(models[projection.name].close)
-        asgi = _http(parts, accounts, models, {}, Hearsay(board).checks(), closing)
+        heard = Hearsay(board).checks(shares=parts.signals is not None)
+        asgi = _http(parts, accounts, models, {}, heard, closing)
         return Application(asgi, parts, Background(), None, closing.pop_all())
 
 

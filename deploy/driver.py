@@ -1,7 +1,8 @@
 """Driving the process manager: one process at a time, by a lease that a dead holder loses.
 
 The lease only saves work. Two drivers at once would waste effort and change nothing else, so a holder
-that is merely stopped (SIGSTOP) does no harm when it wakes beside its successor.
+that is merely stopped (SIGSTOP) does no harm when it wakes beside its successor. Machines share no files:
+where the log is on EventStoreDB, every process drives, and what they would do twice is shared by signals.
 """
 
 import asyncio
@@ -19,9 +20,9 @@ TRY_AGAIN = 1.0
 
 
 class Driver:
-    """Runs the watchdog while the lease is ours."""
+    """Runs the watchdog while the lease is ours; without a lease, always."""
 
-    def __init__(self, lease: Lease, watchdog: Watchdog, waker: Callable[[], Waker]) -> None:
+    def __init__(self, lease: Lease | None, watchdog: Watchdog, waker: Callable[[], Waker]) -> None:
         self._lease = lease
         self._watchdog = watchdog
         self._waker = waker
@@ -30,11 +31,12 @@ class Driver:
         """Until cancelled: wait for the lease, then watch."""
         try:
             while True:
-                if self._lease.try_take():
+                if self._lease is None or self._lease.try_take():
                     await self._watch()
                 await asyncio.sleep(TRY_AGAIN)
         finally:
-            self._lease.release()
+            if self._lease is not None:
+                self._lease.release()
 
     async def _watch(self) -> None:
         waker = self._waker()

@@ -11,6 +11,8 @@ BOARD = "board"
 """The board's file, beside the read models."""
 PARTS = ("follower", "driver", "projections")
 """The parts of the projector that others answer for, as far as they know."""
+SIGNALS = "signals"
+"""One part more, where purchases are shared among processes."""
 
 LONGEST = 800
 """Letters of one part's words: what is wrong fits on the board however it is spelt."""
@@ -33,9 +35,9 @@ class Hearsay:
     def __init__(self, board: Board) -> None:
         self._board = board
 
-    def checks(self) -> Mapping[str, Check]:
-        """One for each of PARTS."""
-        return {name: partial(self._look, name) for name in PARTS}
+    def checks(self, *, shares: bool = False) -> Mapping[str, Check]:
+        """One for each of PARTS. shares: whether purchases are shared among processes."""
+        return {name: partial(self._look, name) for name in (*PARTS, *([SIGNALS] if shares else []))}
 
     def _look(self, name: str) -> str | None:
         silence = self._board.silence()

@@ -8,13 +8,9 @@ from functools import partial
 
 from deploy import demo_listings
 from deploy.background import Background
-from deploy.driver import Driver
+from deploy.driving import drive
 from deploy.parts import Parts
 from gateways.agenda import ProjectedAgenda
-from gateways.leases import Lease
-from gateways.scheduler import Waker
-from processmanager.patience import Patience
-from processmanager.watchdog import Watchdog
 from projections.agenda import AGENDA, AgendaTable
 from projections.follower import LINGER, Follower
 from projections.read_model import ReadModel
@@ -36,22 +32,17 @@ class Keeper:
     ) -> None:
         """linger, share: as for the follower."""
         self.follower = Follower(parts.store, list(models.values()), linger=linger, share=share)
-        agenda = ProjectedAgenda(AgendaTable(models[AGENDA.name]))
-        patience = Patience(parts.settings.retry_delays)
-        watchdog = Watchdog(agenda, parts.pump, parts.desk, parts.clock, patience)
-        lease = Lease(parts.places.driver)
-        self._driver = Driver(lease, watchdog, lambda: Waker(watchdog.wake, agenda.next_due))
+        driving = drive(parts, ProjectedAgenda(AgendaTable(models[AGENDA.name])))
+        self._work = {"follower": self.follower.run, **driving.work}
         self._parts = parts
         self._background = background
-        self.live: Mapping[str, Check] = {
-            name: partial(background.check, name) for name in ("follower", "driver")
-        }
-        self.ready: Mapping[str, Check] = {"projections": self.follower.health}
+        self.live: Mapping[str, Check] = {name: partial(background.check, name) for name in self._work}
+        self.ready: Mapping[str, Check] = {"projections": self.follower.health, **driving.ready}
 
     async def start(self) -> None:
         """Follow the log and watch over purchases from now on; give an empty shop its demonstration."""
-        self._background.begin("follower", self.follower.run())
-        self._background.begin("driver", self._driver.run())
+        for name, work in self._work.items():
+            self._background.begin(name, work())
         if self._parts.settings.demo:
             head, currency = self._parts.store.head, self._parts.settings.currency
             await demo_listings.seed(self._parts.marketplace, head, currency)

@@ -16,7 +16,7 @@ from gateways.embedded import POLL, EmbeddedStore
 from gateways.payments import CardSimulator
 from processmanager.desk import Desk
 from processmanager.marketplace import Marketplace, Policy
-from processmanager.ports import Clock, EventStore, Payments
+from processmanager.ports import Clock, EventStore, Payments, Signals
 from processmanager.pump import Pump
 from projections.agenda import AGENDA
 from projections.catalogue import CATALOGUE
@@ -40,7 +40,10 @@ class Store(EventStore, Protocol):
 
 
 class Parts(Struct, frozen=True):
-    """What decides and remembers, in one process."""
+    """What decides and remembers, in one process.
+
+    signals: what is given to this process, where the store shares purchases among processes.
+    """
 
     settings: Settings
     places: Places
@@ -49,6 +52,7 @@ class Parts(Struct, frozen=True):
     desk: Desk
     pump: Pump
     marketplace: Marketplace
+    signals: Signals | None = None
 
 
 async def open_parts(
@@ -65,27 +69,29 @@ async def open_parts(
     poll: as for the embedded store. Raises what keeps a process from serving (StoreDamaged, OSError, …).
     """
     places, clock = Places(settings.data), clock or SystemClock()
+    signals: Signals | None = None
     if store is None:
-        opened = await _open_store(settings, places, poll)
-        closing.push_async_callback(opened.close)
-        store = opened
+        store, signals = await _open_store(settings, places, poll)
+        closing.push_async_callback(store.close)
     if payments is None:
-        cards = CardSimulator.open(places.cards)
+        cards = CardSimulator.open(settings.ledger)
         closing.push_async_callback(cards.close)
         payments = cards
     desk = Desk(store, clock)
     pump = Pump(desk, payments, clock)
     policy = Policy(settings.hold, settings.grace, settings.own_tickets)
-    return Parts(settings, places, store, clock, desk, pump, Marketplace(desk, pump, clock, policy))
+    marketplace = Marketplace(desk, pump, clock, policy)
+    return Parts(settings, places, store, clock, desk, pump, marketplace, signals)
 
 
-async def _open_store(settings: Settings, places: Places, poll: float) -> Store:
+async def _open_store(settings: Settings, places: Places, poll: float) -> tuple[Store, Signals | None]:
     if settings.store == EMBEDDED:
-        return await EmbeddedStore.open(places.log, poll=poll)
+        return await EmbeddedStore.open(places.log, poll=poll), None
     with named_by(variable("store")):
         from gateways.eventstoredb import EventStoreDBStore
 
-        return await EventStoreDBStore.open(settings.store)
+        store = await EventStoreDBStore.open(settings.store)
+    return store, store.group(settings.retry_delays)
 
 
 def open_models(parts: Parts, slot: Path, closing: AsyncExitStack) -> dict[str, ReadModel]:

@@ -21,11 +21,6 @@ class Places(Struct, frozen=True):
         return self.root / "accounts.sqlite"
 
     @property
-    def cards(self) -> Path:
-        """The ledger of the card simulator: what it would say was taken and given back."""
-        return self.root / "cards.sqlite"
-
-    @property
     def read_models(self) -> Path:
         """Below it one directory for each service that runs on this data; all of it may be deleted."""
         return self.root / "read-models"

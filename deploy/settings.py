@@ -56,6 +56,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     store: Annotated[
         str, Setting(reading.store, "the event store: embedded, or esdb://… of EventStoreDB", secret=True)
     ] = reading.EMBEDDED
+    cards: Annotated[
+        Path,
+        Setting(
+            reading.path,
+            "ledger of the card simulator, below the data directory or anywhere; services that share "
+            "purchases must share it",
+            option=False,
+        ),
+    ] = Path("cards.sqlite")
     workers: Annotated[int, Setting(reading.whole(1, 64), "processes that serve requests", "N")] = 1
     demo: Annotated[bool, Setting(reading.yes_or_no, "give an empty store a few listings to try")] = True
     hold: Annotated[
@@ -141,6 +150,11 @@ class Settings(Struct, frozen=True, kw_only=True):
             if text is not None:
                 values[name] = _read(setting, text, told_by)
         return _consistent(cls(**values))
+
+    @property
+    def ledger(self) -> Path:
+        """The file of the card simulator's ledger: what it would say was taken and given back."""
+        return self.data / self.cards
 
     def shown(self) -> dict[str, str]:
         """Every setting as text that would set it again, without secrets."""

@@ -6,6 +6,7 @@ revision, which EventStoreDB recognises, then the stream is looked at, and only 
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from datetime import timedelta
 
 from esdbclient import NewEvent, RecordedEvent, StreamState
 from esdbclient.exceptions import NotFound, StreamIsDeleted, WrongCurrentVersion
@@ -17,6 +18,7 @@ from gateways.eventstoredb_address import Address, BadAddress
 from gateways.eventstoredb_calls import CLOSED, Calls, append_once, read_from_once
 from gateways.eventstoredb_follow import SILENCE, Following
 from gateways.eventstoredb_gone import gap, says_deleted, whole_from
+from gateways.eventstoredb_group import ConsumerGroup
 from gateways.eventstoredb_looks import first_look, last_event, page_of, position_of, reading, streams_of
 from gateways.eventstoredb_trouble import NotAuthorised, TooLarge
 from processmanager.ports import OutcomeUnknown, WrongRevision
@@ -69,6 +71,7 @@ class EventStoreDBStore:
         self._calls = Calls(address, patience)
         self._looks = Calls(address, LOOK)
         self._followings: set[Following] = set()
+        self._groups: list[ConsumerGroup] = []
         self._head = 0
 
     async def read(self, stream: str, after: int = NO_STREAM) -> Sequence[AnyRecorded]:
@@ -135,6 +138,15 @@ class EventStoreDBStore:
             self._followings.discard(following)
         self._calls.refuse_closed()
 
+    def group(self, delays: tuple[timedelta, ...]) -> ConsumerGroup:
+        """Where the log's facts are given out among processes. It does nothing until it is asked for them.
+
+        delays: how long a failing purchase is left alone before each further try.
+        """
+        group = ConsumerGroup(self._address, STREAMS, delays, self._recorded, self._silence)
+        self._groups.append(group)
+        return group
+
     def head(self) -> int:
         """The last position that this process knows of, 0 for an empty log. Raises StoreUnavailable."""
         self._calls.refuse_closed()
@@ -159,7 +171,7 @@ class EventStoreDBStore:
 
     async def close(self) -> None:
         """End the followers, close the connections. A second call does nothing."""
-        for following in self._followings:
+        for following in (*self._followings, *self._groups):
             following.close()
         await self._calls.close()
         await self._looks.close()

@@ -21,16 +21,17 @@ class Ended(Exception):
 class Inbox:
     """Takes in the events of one subscription. Holds at most two batches; the server waits with the rest.
 
-    after: the position up to which all is known. What is told again is not taken in again.
+    after: the position up to which all is known. What is told again is not taken in again. None: what comes
+    is in no order and may come again, and there is nothing to catch up with.
     """
 
-    def __init__(self, closed: asyncio.Event, after: int = 0) -> None:
+    def __init__(self, closed: asyncio.Event, after: int | None = 0) -> None:
         self._closed = closed
         self._after = after
         self._events: list[RecordedEvent] = []
         self._subscription: Any = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._live = False
+        self._live = after is None
         self._over = False
         self._error: Exception | None = None
         self._news = asyncio.Event()
@@ -84,8 +85,9 @@ class Inbox:
                     self._enough.set()
                 elif item.is_checkpoint:
                     self.considered = item.commit_position
-                elif item.commit_position > self._after:
-                    self._after = item.commit_position
+                elif self._after is None or item.commit_position > self._after:
+                    if self._after is not None:
+                        self._after = item.commit_position
                     self._events.append(item)
                     if len(self._events) >= BATCH:
                         await self._make_room()

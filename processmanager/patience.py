@@ -1,6 +1,10 @@
-"""How long the watchdog leaves a purchase alone: after a failure ever longer, until it is enough."""
+"""How long the watchdog leaves a purchase alone: after a failure ever longer, until it is enough, and
+while others see to it."""
 
+from collections.abc import Callable, Set
 from datetime import datetime, timedelta
+
+from processmanager.ports import Due
 
 RETRY_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 10, 20, 40, 80))
 
@@ -45,3 +49,39 @@ class Patience:
             self._until = {order: at for order, at in self._until.items() if at > now}
         if len(self._until) < self._capacity:
             self._until[order_id] = until
+
+
+class Deference:
+    """What processes share by signals is left to whoever has the signal, for ``wait``, and then taken over.
+
+    A hold that must end is left to nobody. As memory goes, so does the count: then others get longer.
+    """
+
+    def __init__(self, wait: Callable[[], timedelta], *, capacity: int = 200_000) -> None:
+        self._wait = wait
+        self._capacity = capacity
+        self._seen: dict[str, datetime] = {}
+        self._ours: dict[str, datetime] = {}
+
+    def left_to_others(self, due: Due, now: datetime) -> bool:
+        if due.has_ended(now):
+            return False
+        if self._ours.get(due.order, now) > now:
+            return False
+        since = self._seen.get(due.order)
+        if since is None:
+            since = now
+            if len(self._seen) < self._capacity:
+                self._seen[due.order] = now
+        return now < since + self._wait()
+
+    def is_ours(self, order_id: str, until: datetime, now: datetime) -> None:
+        """Look after this purchase like one that nobody shares."""
+        if len(self._ours) >= self._capacity:
+            self._ours = {order: at for order, at in self._ours.items() if at > now}
+        if len(self._ours) < self._capacity:
+            self._ours[order_id] = until
+
+    def forget_all_but(self, due: Set[str]) -> None:
+        """What is not due any more begins afresh when it is due again."""
+        self._seen = {order: since for order, since in self._seen.items() if order in due}

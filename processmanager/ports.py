@@ -1,4 +1,4 @@
-"""The outside, as the process manager sees it: a log, a payment provider, a clock, an agenda."""
+"""The outside, as the process manager sees it: a log, its signals, a payment provider, a clock, an agenda."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -45,6 +45,64 @@ class EventStore(Protocol):
 
     def follow(self, after: int = 0) -> AsyncIterator[Sequence[AnyRecorded]]:
         """The whole log behind position ``after`` (0: from its start) in batches, then live, without end."""
+        ...
+
+
+# ── Signals, where processes share the work ────────────────────────────────────────────────────────
+
+
+class Signal(Protocol):
+    """A fact of the log that was given to this one of several processes, until it says how it went.
+
+    One that is not answered is given out again. Answers that come too late change nothing.
+    """
+
+    @property
+    def fact(self) -> AnyRecorded: ...
+
+    @property
+    def tries(self) -> int:
+        """How often it was given out before."""
+        ...
+
+    @property
+    def over(self) -> bool:
+        """The connection that it came over has ended: somebody is given it again, maybe we."""
+        ...
+
+    async def done(self) -> None:
+        """Nothing is left to do for it: what became of it stands in the log."""
+        ...
+
+    async def again(self) -> None:
+        """It is to be given out again at once, counted as one more try; beyond the limit it is set aside."""
+        ...
+
+    async def park(self) -> None:
+        """The store is to set it aside for an operator."""
+        ...
+
+
+class Signals(Protocol):
+    """Where facts are given out, each to one of the processes that take part."""
+
+    @property
+    def limit(self) -> int:
+        """How often a signal is given out again before the store sets it aside."""
+        ...
+
+    @property
+    def keep(self) -> float:
+        """Seconds that a signal may be kept without an answer."""
+        ...
+
+    @property
+    def problem(self) -> str | None:
+        """None, or in one line why no signals come now."""
+        ...
+
+    def signals(self) -> AsyncIterator[Signal]:
+        """What is given to this process, without end and whatever happens to the connection."""
         ...
 
 

@@ -195,6 +195,17 @@ def needs_proof(step: Step, purchase: Purchase) -> bool:
             return isinstance(step.command, payment.RequestRefund)
 
 
+def ends(purchase: Purchase) -> datetime | None:
+    """When its hold ends; None if it is over or was never placed."""
+    match purchase.order:
+        case order.AwaitingPayment(terms):
+            return terms.expires_at
+        case order.Paying():
+            return purchase.order.deadline
+        case _:
+            return None
+
+
 # ── Words for it ──────────────────────────────────────────────────────────────────────────────────
 
 

@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from logging import getLogger
 from typing import TypeAlias
 
-from domain.order import AwaitingPayment, Paying
+from domain.order import AwaitingPayment
 from domain.parking import ParkPurchase, RetryPurchase, SkipPurchase, parking
 from processmanager.desk import Cause, Desk, TooManyConflicts
-from processmanager.patience import Patience
+from processmanager.patience import Deference, Patience
 from processmanager.ports import Agenda, Clock, Due, OutcomeUnknown, StoreUnavailable
 from processmanager.pump import Pump, StepFailed
-from processmanager.purchase import Purchase
+from processmanager.purchase import Purchase, ends
 
 log = getLogger("admitone.watchdog")
 
@@ -37,17 +37,29 @@ SETTLING = timedelta(seconds=1)
 """How long after a look the agenda is given to hear of it."""
 POLL = timedelta(seconds=15)
 """How often an attempt that waits for somebody outside is looked at."""
+ADOPTED = timedelta(hours=1)
+"""How long a purchase that waits for somebody outside is ours: longer than payments may outlast a hold."""
 FAR = timedelta(days=1)
 """A parked purchase is looked at once when its deadline comes, and then left to its operator."""
 
 
 class Watchdog:
-    def __init__(self, agenda: Agenda, pump: Pump, desk: Desk, clock: Clock, patience: Patience) -> None:
+    def __init__(
+        self,
+        agenda: Agenda,
+        pump: Pump,
+        desk: Desk,
+        clock: Clock,
+        patience: Patience,
+        deference: Deference | None = None,
+    ) -> None:
+        """deference: what is left to others, where purchases are shared by signals."""
         self._agenda = agenda
         self._pump = pump
         self._desk = desk
         self._clock = clock
         self._patience = patience
+        self._deference = deference
         self._woken = asyncio.Event()
         self._in_hand: set[_Matter] = set()
         self._hands = asyncio.Semaphore(HANDS)
@@ -111,14 +123,27 @@ class Watchdog:
     def due(self, ahead: timedelta = timedelta(0)) -> Iterator[Due]:
         """What wants a look now and is neither in hand nor to be left alone, longest due first."""
         last: Due | None = None
+        found: set[str] = set()
         while page := self._agenda.due(self._clock.now() + ahead, PAGE, last):
             now = self._clock.now()
             for item in page:
-                if _matter(item, now) not in self._in_hand and not self._patience.left_alone(
-                    _name(item), now
-                ):
+                found.add(item.order)
+                if not self._leaves_alone(item, now):
                     yield item
             last = page[-1]
+        if self._deference is not None:
+            self._deference.forget_all_but(found)
+
+    def _leaves_alone(self, due: Due, now: datetime) -> bool:
+        if _matter(due, now) in self._in_hand or self._patience.left_alone(_name(due), now):
+            return True
+        return self._deference is not None and self._deference.left_to_others(due, now)
+
+    def adopt(self, order_id: str) -> None:
+        """Look after a shared purchase from here on: it waits for somebody outside."""
+        if self._deference is not None:
+            now = self._clock.now()
+            self._deference.is_ours(order_id, now + ADOPTED, now)
 
     async def attend(self, due: Due) -> None:
         """Pump one purchase; after a failure leave it alone for a while, and in the end park it.
@@ -130,7 +155,7 @@ class Watchdog:
         try:
             purchase = await self._pump.pump(due.order, cause, ticket_id=due.ticket, asking=asking)
         except StepFailed as failure:
-            await self._failed(due, failure.step, failure.error, cause, _ends(failure.purchase))
+            await self._failed(due, failure.step, failure.error, cause, ends(failure.purchase))
         except Exception as error:
             await self._failed(due, "load", error, cause)
         else:
@@ -138,7 +163,7 @@ class Watchdog:
             self._patience.rest(_name(due), _look_again(purchase, now), now)
 
     async def _failed(
-        self, due: Due, step: str, error: Exception, cause: Cause, ends: datetime | None = None
+        self, due: Due, step: str, error: Exception, cause: Cause, end: datetime | None = None
     ) -> None:
         now = self._clock.now()
         if isinstance(error, StoreUnavailable | OutcomeUnknown | TooManyConflicts):
@@ -149,7 +174,7 @@ class Watchdog:
         log.warning("order %s: %s failed: %s", due.order, step, error)
         if due.parked:
             self._patience.rest(_name(due), now + FAR, now)
-        elif tries := self._patience.failed(due.order, now, ends):
+        elif tries := self._patience.failed(due.order, now, end):
             log.error("order %s is parked after %d tries: %s: %s", due.order, tries, step, error)
             await self._desk.execute(
                 parking, due.order, ParkPurchase(step, f"{type(error).__name__}: {error}", tries), cause
@@ -170,21 +195,10 @@ def _name(due: Due) -> str:
 def _look_again(purchase: Purchase, now: datetime) -> datetime:
     """When a purchase that could not be moved further now is looked at next."""
     soon = now + SETTLING
-    ends = _ends(purchase)
-    if ends is None:
+    end = ends(purchase)
+    if end is None:
         return soon
-    return max(ends, now) if isinstance(purchase.order, AwaitingPayment) else min(now + POLL, max(ends, soon))
-
-
-def _ends(purchase: Purchase) -> datetime | None:
-    """When its hold ends; None if it is over or was never placed."""
-    match purchase.order:
-        case AwaitingPayment(terms):
-            return terms.expires_at
-        case Paying():
-            return purchase.order.deadline
-        case _:
-            return None
+    return max(end, now) if isinstance(purchase.order, AwaitingPayment) else min(now + POLL, max(end, soon))
 
 
 async def retry_parked(desk: Desk, order_id: str, operator: str) -> None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -38,10 +39,11 @@ def doctor(**options: str | None) -> None:
     from deploy.models_check import ModelChecks
 
     console = Console(highlight=False, soft_wrap=True)
-    places = existing(load(**options).data)
+    told = load(**options)
+    places = existing(told.data)
     models = ModelChecks(places)
     books = asyncio.run(read_books(places, models))
-    case = Case(books, entries(places), datetime.now(UTC))
+    case = Case(books, entries(told.ledger), datetime.now(UTC))
     wrong = sum(_tell(console, places, check.__doc__ or "", check(case)) for check in CHECKS)
     wrong += _tell(console, places, "Each read model is what a rebuild gives.", models.findings())
     size = f"{books.events:,} events in {len(books.touched):,} streams"
@@ -68,13 +70,13 @@ async def read_books(places: Places, models: "ModelChecks") -> "Books":
     return books
 
 
-def entries(places: Places) -> tuple["Entry", ...]:
+def entries(ledger_file: Path) -> tuple["Entry", ...]:
     """What the card simulator has in its ledger."""
     from gateways.card_ledger import CardLedger
 
-    if not places.cards.is_file():
+    if not ledger_file.is_file():
         return ()
-    with closing(CardLedger(places.cards)) as ledger:
+    with closing(CardLedger(ledger_file)) as ledger:
         return tuple(ledger.entries())
 
 

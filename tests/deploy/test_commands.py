@@ -14,6 +14,7 @@ from deploy.commands.doctor import entries, read_books
 from deploy.doctor import Case, ledger
 from deploy.models_check import ModelChecks
 from deploy.places import Places
+from deploy.settings import Settings
 from domain.parking import ParkPurchase, parking
 from gateways.clock import SystemClock
 from gateways.embedded import EmbeddedStore
@@ -152,7 +153,7 @@ def test_a_read_model_that_was_altered_is_found_and_its_repair_repairs_it(sold: 
 
 
 def test_a_provider_that_gave_money_back_behind_our_back_is_found(sold: Path) -> None:
-    with closing(sqlite3.connect(Places(sold).cards, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(Settings(data=sold).ledger, isolation_level=None)) as connection:
         connection.execute(
             """INSERT INTO entries (kind, attempt, "order", amount, currency)
             SELECT 'refund', attempt, "order", amount, currency FROM entries"""
@@ -160,7 +161,7 @@ def test_a_provider_that_gave_money_back_behind_our_back_is_found(sold: Path) ->
     places = Places(sold)
     books = asyncio.run(read_books(places, ModelChecks(places)))
     an_hour_later = datetime.now(UTC) + timedelta(hours=1)
-    (found,) = ledger(Case(books, entries(places), an_hour_later))
+    (found,) = ledger(Case(books, entries(Settings(data=sold).ledger), an_hour_later))
     assert "the provider keeps 0.00 USD, and the log says 49.50 USD" in found.what
 
 

@@ -1,0 +1,107 @@
+"""Processes that share purchases, as far as they fit into one: each with its own store, desk and pump."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from msgspec import Struct
+
+from domain import order
+from domain.money import Money
+from gateways.clock import SystemClock
+from gateways.eventstoredb_group import ConsumerGroup
+from gateways.payments import CardSimulator
+from processmanager.desk import Cause, Desk
+from processmanager.marketplace import Marketplace, Policy
+from processmanager.ports import Payments
+from processmanager.pump import Pump
+from processmanager.sharing import Sharing
+from tests.eventstoredb.adapting import opened
+
+PRICE = Money(4500, "usd")
+LONG_AGO = timedelta(seconds=20)
+
+
+class PastClock(SystemClock):
+    """Late by a while, so that what is written with it has been left alone for long enough."""
+
+    def now(self) -> datetime:
+        return super().now() - LONG_AGO
+
+
+class Member(Struct, frozen=True):
+    desk: Desk
+    marketplace: Marketplace
+    sharing: Sharing
+    group: ConsumerGroup
+    adopted: list[str]
+
+
+def delays(*seconds: float) -> tuple[timedelta, ...]:
+    return tuple(timedelta(seconds=each) for each in seconds)
+
+
+@asynccontextmanager
+async def member(
+    uri: str,
+    payments: Payments,
+    *,
+    waits: tuple[timedelta, ...] = delays(0.05, 0.05),
+    past: bool = False,
+    silence: float = 15.0,
+) -> AsyncIterator[Member]:
+    async with opened(uri, silence=silence) as store:
+        clock = PastClock() if past else SystemClock()
+        desk = Desk(store, clock)
+        pump = Pump(desk, payments, clock)
+        group = store.group(waits)
+        adopted: list[str] = []
+        sharing = Sharing(group, pump, desk, clock, waits, adopted.append)
+        yield Member(desk, Marketplace(desk, pump, clock, Policy()), sharing, group, adopted)
+
+
+@asynccontextmanager
+async def at_work(one: Member) -> AsyncIterator["asyncio.Task[None]"]:
+    """Taking part until the end of the block."""
+    task = asyncio.create_task(one.sharing.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def cards(directory: Path) -> AsyncIterator[CardSimulator]:
+    simulator = CardSimulator.open(directory / "cards.sqlite")
+    try:
+        yield simulator
+    finally:
+        await simulator.close()
+
+
+def because(what: str) -> Cause:
+    return Cause(correlation=what, causation=what, actor="buyer")
+
+
+async def left_lying(one: Member, token: str = "tok_visa") -> str:
+    """A purchase whose process died as soon as it was to be paid for. Gives the order's id."""
+    ticket_id, order_id = uuid4().hex, uuid4().hex
+    await one.marketplace.list_ticket(ticket_id, "seller", "A seat", PRICE, because(f"list {ticket_id}"))
+    await one.marketplace.reserve(order_id, ticket_id, "buyer", because(f"reserve {order_id}"))
+    now = SystemClock().now()
+    command = order.StartPayment(uuid4().hex, "buyer", token, now, now + timedelta(minutes=10))
+    await one.desk.execute(order.order, order_id, command, because(f"pay {order_id}"))
+    return order_id
+
+
+async def eventually(holds: Callable[[], object], what: str, patience: float = 20) -> None:
+    """Wait for what is about to be true."""
+    end = asyncio.get_running_loop().time() + patience
+    while not holds():
+        assert asyncio.get_running_loop().time() < end, f"it never came true that {what}"
+        await asyncio.sleep(0.01)

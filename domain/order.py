@@ -39,6 +39,7 @@ class StartPayment(Struct, frozen=True):
 
     payment: the attempt's id. method: the provider's token of the card, never a card number.
     at: the deciding clock. grace_until: how long expiry is fenced off for this attempt.
+    request: the id of the HTTP request that asks for it.
     """
 
     payment: str
@@ -46,6 +47,7 @@ class StartPayment(Struct, frozen=True):
     method: str
     at: datetime
     grace_until: datetime
+    request: str = ""
 
 
 class FailPayment(Struct, frozen=True):
@@ -79,6 +81,8 @@ class PaymentStarted(Struct, frozen=True, gc=False):
     payment: str
     method: str
     grace_until: datetime
+    request: str = ""
+    at: datetime | None = None
 
 
 class PaymentFailed(Struct, frozen=True, gc=False):
@@ -116,6 +120,8 @@ class Paying(Struct, frozen=True, gc=False):
     payment: str
     method: str
     grace_until: datetime
+    request: str = ""
+    started_at: datetime | None = None
 
     @property
     def deadline(self) -> datetime:
@@ -155,6 +161,7 @@ IN_FLIGHT = Refused("payment_in_flight", "A payment for this order is in progres
 NO_SUCH_ATTEMPT = Refused("payment_unknown", "This is not the payment that the order waits for")
 PAID_FOR = Refused("order_paid", "Cannot cancel an order that was paid for")
 BEING_PAID = Refused("payment_in_flight", "Cannot cancel an order while it is being paid for")
+NOT_PAID = Refused("order_not_paid", "No money is kept for this order")
 NOT_DUE = Refused("order_not_due", "The hold has not ended yet")
 
 
@@ -208,7 +215,11 @@ def _start_payment(
         case AwaitingPayment(terms):
             if command.at >= terms.expires_at:
                 return HOLD_ENDED
-            return (PaymentStarted(command.payment, command.method, command.grace_until),)
+            return (
+                PaymentStarted(
+                    command.payment, command.method, command.grace_until, command.request, command.at
+                ),
+            )
         case Paying(payment=payment):
             return () if payment == command.payment else IN_FLIGHT
         case Completed(payment=payment):
@@ -284,8 +295,8 @@ def evolve(state: State, event: Event) -> State:
     if isinstance(state, Unplaced):
         raise ValueError(f"{type(event).__name__} in an order that was never placed")
     match event:
-        case PaymentStarted(payment, method, grace_until):
-            return Paying(state.terms, state.failures, payment, method, grace_until)
+        case PaymentStarted(payment, method, grace_until, request, at):
+            return Paying(state.terms, state.failures, payment, method, grace_until, request, at)
         case PaymentFailed():
             return AwaitingPayment(state.terms, (*state.failures, event))
         case OrderCompleted(payment):

@@ -1,7 +1,8 @@
 """One attempt to take money: Requested → Authorized → Captured → Refunded, or Declined, or Voided.
 
 The events say what the payment provider has confirmed, never what is hoped. ``PaymentRequested`` is
-appended before the provider is asked, so an attempt that was cut off is always found again.
+appended before the provider is asked, so an attempt that was cut off is always found again. What is
+heard late, twice or in any order moves an attempt forward or leaves it alone.
 """
 
 from typing import TypeAlias, assert_never
@@ -10,73 +11,66 @@ from msgspec import Struct
 
 from domain.decider import Decider, Refused
 from domain.money import Money
+from domain.payment_commands import (
+    AuthorizePayment,
+    AwaitPayment,
+    AwaitRefund,
+    CapturePayment,
+    CloseDispute,
+    Command,
+    DeclinePayment,
+    DisputePayment,
+    FailRefund,
+    RefundPayment,
+    RequestPayment,
+    RequestRefund,
+    RequireAction,
+    VoidPayment,
+    deed,
+)
+from domain.payment_states import (
+    ActionRequired,
+    Active,
+    Authorized,
+    Captured,
+    ChargedBack,
+    Declined,
+    Disputed,
+    Given,
+    Past,
+    Pending,
+    Refunded,
+    Refunding,
+    Request,
+    Requested,
+    State,
+    Taken,
+    Unrequested,
+    Voided,
+    kept,
+)
+
+__all__ = [
+    "ActionRequired", "Active", "AuthorizePayment", "Authorized", "AwaitPayment", "AwaitRefund",
+    "CapturePayment", "Captured", "ChargedBack", "CloseDispute", "Command", "DeclinePayment", "Declined",
+    "DisputePayment", "Disputed", "FailRefund", "Given", "Past", "Pending", "RefundPayment", "Refunded",
+    "Refunding", "RequestPayment", "RequestRefund", "Requested", "RequireAction", "State", "Unrequested",
+    "VoidPayment", "Voided", "kept",
+]  # fmt: skip
 
 # ── Commands ──────────────────────────────────────────────────────────────────────────────────────
-
-
-class RequestPayment(Struct, frozen=True):
-    order: str
-    amount: Money
-    method: str
-
-
-class RequireAction(Struct, frozen=True):
-    """The buyer has to confirm at his bank. ``action``: what the client needs for that."""
-
-    reference: str
-    action: str
-
-
-class AuthorizePayment(Struct, frozen=True):
-    reference: str
-
-
-class DeclinePayment(Struct, frozen=True):
-    code: str
-    message: str
-
-
-class CapturePayment(Struct, frozen=True):
-    reference: str
-
-
-class VoidPayment(Struct, frozen=True):
-    reason: str
-
-
-class RequestRefund(Struct, frozen=True):
-    reason: str
-
-
-class RefundPayment(Struct, frozen=True):
-    reference: str
-
-
-class DisputePayment(Struct, frozen=True):
-    reference: str
-    reason: str
-
-
-Command: TypeAlias = (
-    RequestPayment
-    | RequireAction
-    | AuthorizePayment
-    | DeclinePayment
-    | CapturePayment
-    | VoidPayment
-    | RequestRefund
-    | RefundPayment
-    | DisputePayment
-)
+# They stand in payment_commands.py.
 
 # ── Events ────────────────────────────────────────────────────────────────────────────────────────
 # Their names and fields are the stored format: they may grow, their meaning may not change.
 
 
-class PaymentRequested(Struct, frozen=True, gc=False):
-    order: str
-    amount: Money
-    method: str
+class PaymentRequested(Request, frozen=True, gc=False):
+    pass
+
+
+class PaymentPending(Struct, frozen=True, gc=False):
+    reference: str
 
 
 class PaymentActionRequired(Struct, frozen=True, gc=False):
@@ -102,11 +96,29 @@ class PaymentVoided(Struct, frozen=True, gc=False):
 
 
 class RefundRequested(Struct, frozen=True, gc=False):
+    """``amount``: None for all that is left."""
+
     reason: str
+    amount: Money | None = None
+
+
+class RefundPending(Struct, frozen=True, gc=False):
+    reference: str
 
 
 class PaymentRefunded(Struct, frozen=True, gc=False):
+    """``amount``: None, as in the first version, for all that was asked for."""
+
     reference: str
+    amount: Money | None = None
+
+
+class RefundFailed(Struct, frozen=True, gc=False):
+    """``restored``: what had gone back under that name and is here again; None if none had."""
+
+    reference: str
+    reason: str
+    restored: Money | None = None
 
 
 class PaymentDisputed(Struct, frozen=True, gc=False):
@@ -114,90 +126,46 @@ class PaymentDisputed(Struct, frozen=True, gc=False):
     reason: str
 
 
+class DisputeWon(Struct, frozen=True, gc=False):
+    reference: str
+
+
+class DisputeLost(Struct, frozen=True, gc=False):
+    """``amount``: what was kept until then, and went to the buyer."""
+
+    reference: str
+    amount: Money
+
+
 Event: TypeAlias = (
     PaymentRequested
+    | PaymentPending
     | PaymentActionRequired
     | PaymentAuthorized
     | PaymentDeclined
     | PaymentCaptured
     | PaymentVoided
     | RefundRequested
+    | RefundPending
     | PaymentRefunded
+    | RefundFailed
     | PaymentDisputed
+    | DisputeWon
+    | DisputeLost
 )
 
 # ── States ────────────────────────────────────────────────────────────────────────────────────────
+# They stand in payment_states.py.
 
-
-class Unrequested(Struct, frozen=True, gc=False):
-    pass
-
-
-class Requested(Struct, frozen=True, gc=False):
-    request: PaymentRequested
-
-
-class ActionRequired(Struct, frozen=True, gc=False):
-    request: PaymentRequested
-    reference: str
-    action: str
-
-
-class Authorized(Struct, frozen=True, gc=False):
-    request: PaymentRequested
-    reference: str
-
-
-class Captured(Struct, frozen=True, gc=False):
-    request: PaymentRequested
-    reference: str
-
-
-class Disputed(Struct, frozen=True, gc=False):
-    """The buyer's bank has taken the captured money back into question."""
-
-    request: PaymentRequested
-    reference: str
-    dispute: str
-    reason: str
-
-
-class Refunding(Struct, frozen=True, gc=False):
-    """The money shall go back; the provider has not confirmed it yet."""
-
-    request: PaymentRequested
-    reference: str
-    reason: str
-
-
-class Refunded(Struct, frozen=True, gc=False):
-    request: PaymentRequested
-    reference: str
-    reason: str
-
-
-class Declined(Struct, frozen=True, gc=False):
-    request: PaymentRequested
-    code: str
-    message: str
-
-
-class Voided(Struct, frozen=True, gc=False):
-    """Ended without money; the provider has promised that none can follow."""
-
-    request: PaymentRequested
-    reason: str
-
-
-Active: TypeAlias = (
-    Requested | ActionRequired | Authorized | Captured | Disputed | Refunding | Refunded | Declined | Voided
-)
-State: TypeAlias = Unrequested | Active
+AT_THE_PROVIDER = "given back at the provider's own desk"
 
 # ── Decide ────────────────────────────────────────────────────────────────────────────────────────
 
 UNKNOWN = Refused("payment_unknown", "There is no such payment")
 EXISTS = Refused("payment_exists", "A different payment was requested under this id")
+NO_REASON = Refused("reason_missing", "A refund needs a written reason")
+BAD_AMOUNT = Refused("refund_amount", "A refund is more than nothing and at most what is left")
+IN_PROGRESS = Refused("refund_in_progress", "Another refund of this payment is still under way")
 
 
 def decide(command: Command, state: State) -> tuple[Event, ...] | Refused:
@@ -205,120 +173,108 @@ def decide(command: Command, state: State) -> tuple[Event, ...] | Refused:
         return _request(command, state)
     if isinstance(state, Unrequested):
         return UNKNOWN
-    match command:
-        case RequireAction(reference, action):
-            return _require_action(reference, action, state)
-        case AuthorizePayment(reference):
-            return _authorize(reference, state)
-        case DeclinePayment(code, message):
-            return _decline(code, message, state)
-        case CapturePayment(reference):
-            return _capture(reference, state)
-        case VoidPayment(reason):
-            return _void(reason, state)
-        case RequestRefund(reason):
-            return _request_refund(reason, state)
-        case RefundPayment(reference):
-            return _refund(reference, state)
-        case DisputePayment(reference, reason):
-            return _dispute(reference, reason, state)
-        case _:
-            assert_never(command)
+    if isinstance(state, Requested | Pending | ActionRequired | Authorized | Declined | Voided):
+        return _before_it_is_taken(command, state)
+    return _after_it_is_taken(command, state)
 
 
 def _request(command: RequestPayment, state: State) -> tuple[Event, ...] | Refused:
-    request = PaymentRequested(command.order, command.amount, command.method)
     if isinstance(state, Unrequested):
-        return (request,)
-    return () if state.request == request else EXISTS
+        return (PaymentRequested(command.order, command.amount, command.method, command.request, command.at),)
+    asked = state.request
+    same = (asked.order, asked.amount, asked.method) == (command.order, command.amount, command.method)
+    return () if same else EXISTS
 
 
-def _require_action(reference: str, action: str, state: Active) -> tuple[Event, ...] | Refused:
-    match state:
-        case Requested():
-            return (PaymentActionRequired(reference, action),)
-        case ActionRequired():
-            if (state.reference, state.action) == (reference, action):
-                return ()
-            return (PaymentActionRequired(reference, action),)
-        case _:
-            return _not_from(state, "wait for the buyer's bank")
-
-
-def _authorize(reference: str, state: Active) -> tuple[Event, ...] | Refused:
-    match state:
-        case Requested() | ActionRequired():
-            return (PaymentAuthorized(reference),)
-        case Authorized():
-            return ()
-        case _:
-            return _not_from(state, "be authorised")
-
-
-def _decline(code: str, message: str, state: Active) -> tuple[Event, ...] | Refused:
-    match state:
+def _before_it_is_taken(command: Command, state: Active) -> tuple[Event, ...] | Refused:
+    over = isinstance(state, Declined | Voided)
+    match command:
+        case AwaitPayment(reference) if isinstance(state, Requested | Pending | ActionRequired):
+            return () if state == Pending(state.request, reference) else (PaymentPending(reference),)
+        case RequireAction(reference, action) if isinstance(state, Requested | Pending | ActionRequired):
+            same = state == ActionRequired(state.request, reference, action)
+            return () if same else (PaymentActionRequired(reference, action),)
+        case AuthorizePayment(reference) if not over:
+            return () if isinstance(state, Authorized) else (PaymentAuthorized(reference),)
         # Also after the money was set aside: a bank can refuse the capture.
-        case Requested() | ActionRequired() | Authorized():
-            return (PaymentDeclined(code, message),)
-        case Declined():
-            return ()
-        case _:
-            return _not_from(state, "be declined")
-
-
-def _capture(reference: str, state: Active) -> tuple[Event, ...] | Refused:
-    match state:
+        case DeclinePayment(code, message) if not isinstance(state, Voided):
+            return () if over else (PaymentDeclined(code, message),)
         # A capture seen at the provider is true from wherever we thought the attempt was.
-        case Requested() | ActionRequired() | Authorized():
+        case CapturePayment(reference) if not over:
             return (PaymentCaptured(reference),)
-        case Captured() | Disputed() | Refunding() | Refunded():
-            return ()
+        case VoidPayment(reason):
+            return () if over else (PaymentVoided(reason),)
         case _:
-            return _not_from(state, "be captured")
+            return _not_from(state, command)
 
 
-def _void(reason: str, state: Active) -> tuple[Event, ...] | Refused:
-    match state:
-        case Requested() | ActionRequired() | Authorized():
-            return (PaymentVoided(reason),)
-        case Voided() | Declined():
+def _after_it_is_taken(command: Command, state: Taken) -> tuple[Event, ...] | Refused:
+    past = state.past
+    match command:
+        case CapturePayment():
             return ()
+        case RequestRefund(reason, amount):
+            return _request_refund(reason, amount, state)
+        case AwaitRefund(reference):
+            waits = isinstance(state, Refunding) and reference != state.refund and not past.knows(reference)
+            return (RefundPending(reference),) if waits else ()
+        case RefundPayment(reference, amount) if not isinstance(state, Disputed):
+            known = isinstance(state, Refunded | ChargedBack) or past.knows(reference)
+            return () if known else _give_back(reference, amount, state)
+        case FailRefund(reference, reason):
+            lost = past.gift(reference)
+            ours = isinstance(state, Refunding) and not past.knows(reference)
+            fails = ours or (lost and not isinstance(state, Disputed | ChargedBack))
+            restored = lost.amount if lost else None
+            return (RefundFailed(reference, reason, restored),) if fails else ()
+        case DisputePayment(reference, reason) if not isinstance(state, Refunded):
+            known = isinstance(state, Disputed | ChargedBack) or reference in past.disputes
+            return () if known else (PaymentDisputed(reference, reason),)
+        case CloseDispute(reference, won):
+            if isinstance(state, Disputed) and reference == state.dispute:
+                if not won:
+                    return (DisputeLost(reference, past.left(state.request.amount)),)
+                owed = (RefundRequested(state.owed, state.amount),) if state.owed else ()
+                return (DisputeWon(reference), *owed)
+            return () if reference in past.disputes else _not_from(state, command)
         case _:
-            return _not_from(state, "be voided")
+            return _not_from(state, command)
 
 
-def _request_refund(reason: str, state: Active) -> tuple[Event, ...] | Refused:
+def _request_refund(reason: str, amount: Money | None, state: Taken) -> tuple[Event, ...] | Refused:
+    if not reason.strip():
+        return NO_REASON
     match state:
-        case Captured():
-            return (RefundRequested(reason),)
-        case Refunding() | Refunded():
+        case Refunded() | ChargedBack():
             return ()
-        case _:
-            return _not_from(state, "be refunded")
-
-
-def _refund(reference: str, state: Active) -> tuple[Event, ...] | Refused:
-    match state:
         case Refunding():
-            return (PaymentRefunded(reference),)
-        case Refunded():
-            return ()
+            same = (reason, amount) == (state.reason, state.amount) or (amount is None is state.amount)
+            return () if same else IN_PROGRESS
+        case Captured(request, _, past):
+            if amount is not None and past.went_back(amount, reason):
+                return ()
+            fits = amount is None or past.leaves(amount, request.amount)
+            return (RefundRequested(reason, amount),) if fits else BAD_AMOUNT
         case _:
-            return _not_from(state, "be refunded")
+            return _not_from(state, RequestRefund(reason))
 
 
-def _dispute(reference: str, reason: str, state: Active) -> tuple[Event, ...] | Refused:
-    match state:
-        case Captured():
-            return (PaymentDisputed(reference, reason),)
-        case Disputed():
-            return ()
-        case _:
-            return _not_from(state, "be disputed")
+def _give_back(reference: str, amount: Money | None, state: Taken) -> tuple[Event, ...] | Refused:
+    left = state.past.left(state.request.amount)
+    asked = (state.amount if isinstance(state, Refunding) else None) or left
+    amount = amount or asked
+    if not state.past.leaves(amount, state.request.amount):
+        return BAD_AMOUNT
+    if not isinstance(state, Refunding) or reference == state.refund or amount in {asked, left}:
+        return (PaymentRefunded(reference, amount),)
+    # Somebody gave back another part meanwhile: what we asked for is still to come.
+    news = (PaymentRefunded(reference, amount), RefundRequested(state.reason, state.amount))
+    return (*news, RefundPending(state.refund)) if state.refund else news
 
 
-def _not_from(state: Active, what: str) -> Refused:
-    return Refused("payment_state", f"A payment that is {type(state).__name__.lower()} cannot {what}")
+def _not_from(state: Active, command: Command) -> Refused:
+    standing = type(state).__name__.lower()
+    return Refused("payment_state", f"A payment that is {standing} cannot {deed(command)}")
 
 
 # ── Evolve ────────────────────────────────────────────────────────────────────────────────────────
@@ -331,6 +287,8 @@ def evolve(state: State, event: Event) -> State:
         raise ValueError(f"{type(event).__name__} in a payment that was never requested")
     request = state.request
     match event:
+        case PaymentPending(reference):
+            return Pending(request, reference)
         case PaymentActionRequired(reference, action):
             return ActionRequired(request, reference, action)
         case PaymentAuthorized(reference):
@@ -341,24 +299,49 @@ def evolve(state: State, event: Event) -> State:
             return Captured(request, reference)
         case PaymentVoided(reason):
             return Voided(request, reason)
+    if not isinstance(state, Captured | Disputed | ChargedBack | Refunding | Refunded):
+        raise ValueError(f"{type(event).__name__} in a payment that took no money")
+    return _evolve_taken(state, event)
+
+
+def _evolve_taken(
+    state: Taken,
+    event: RefundRequested | RefundPending | PaymentRefunded | RefundFailed | PaymentDisputed
+    | DisputeWon | DisputeLost,
+) -> State:  # fmt: skip
+    request, reference, past = state.request, state.reference, state.past
+    match event:
+        case RefundRequested(reason, amount):
+            return Refunding(request, reference, reason, past, amount)
+        case RefundPending(refund):
+            asked = state.amount if isinstance(state, Refunding) else None
+            return Refunding(request, reference, _reason(state), past, asked, refund)
+        case PaymentRefunded(refund, amount):
+            back = amount or past.left(request.amount)
+            past = past.with_given(Given(refund, back, _reason(state)))
+            if past.left(request.amount).amount <= 0:
+                return Refunded(request, reference, _reason(state), past)
+            return Captured(request, reference, past)
+        case RefundFailed(refund):
+            lost, failed = past.gift(refund), past.with_failed(refund)
+            if lost and not isinstance(state, Refunding):
+                return Refunding(request, reference, lost.reason, failed, lost.amount)
+            asked = state.amount if isinstance(state, Refunding) else None
+            return Refunding(request, reference, _reason(state), failed, asked)
         case PaymentDisputed(dispute, reason):
-            return Disputed(request, _reference(state), dispute, reason)
-        case RefundRequested(reason):
-            return Refunding(request, _reference(state), reason)
-        case PaymentRefunded():
-            reason = state.reason if isinstance(state, Refunding) else ""
-            return Refunded(request, _reference(state), reason)
+            if isinstance(state, Refunding):
+                return Disputed(request, reference, dispute, reason, past, state.reason, state.amount)
+            return Disputed(request, reference, dispute, reason, past)
+        case DisputeWon(dispute):
+            return Captured(request, reference, past.with_dispute(dispute))
+        case DisputeLost(dispute):
+            return ChargedBack(request, reference, _reason(state), past.with_dispute(dispute))
         case _:
             assert_never(event)
 
 
-def _reference(state: Active) -> str:
-    """The provider's name of the money that was taken."""
-    match state:
-        case Requested() | Declined() | Voided():
-            raise ValueError(f"a payment that is {type(state).__name__.lower()} has taken no money")
-        case _:
-            return state.reference
+def _reason(state: Taken) -> str:
+    return AT_THE_PROVIDER if isinstance(state, Captured) else state.reason
 
 
 # ── The decider ───────────────────────────────────────────────────────────────────────────────────
@@ -370,13 +353,18 @@ payment: Decider[Command, State, Event] = Decider(
     evolve=evolve,
     events=(
         PaymentRequested,
+        PaymentPending,
         PaymentActionRequired,
         PaymentAuthorized,
         PaymentDeclined,
         PaymentCaptured,
         PaymentVoided,
         RefundRequested,
+        RefundPending,
         PaymentRefunded,
+        RefundFailed,
         PaymentDisputed,
+        DisputeWon,
+        DisputeLost,
     ),
 )

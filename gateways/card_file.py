@@ -4,7 +4,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 PATIENCE = 5.0
 """Seconds that opening waits for others who are opening the same file."""
 
@@ -21,15 +21,25 @@ TABLES = (
         state TEXT NOT NULL, facts TEXT NOT NULL
     ) WITHOUT ROWID
     """,
-    # That money is taken once and given back once for an attempt holds even if the rules had a mistake.
+    # That money is taken once, and goes back once under each refund's name, holds even if the rules had
+    # a mistake.
     """
     CREATE TABLE IF NOT EXISTS entries (
         number INTEGER PRIMARY KEY, kind TEXT NOT NULL, attempt TEXT NOT NULL,
-        "order" TEXT NOT NULL, amount INTEGER NOT NULL, currency TEXT NOT NULL, UNIQUE (attempt, kind)
+        "order" TEXT NOT NULL, amount INTEGER NOT NULL, currency TEXT NOT NULL,
+        refund TEXT NOT NULL DEFAULT '', UNIQUE (attempt, kind, refund)
     )
     """,
     'CREATE INDEX IF NOT EXISTS entries_of_order ON entries ("order")',
 )
+
+
+_FROM_1 = ("ALTER TABLE entries RENAME TO entries_1", "DROP INDEX entries_of_order")
+_MOVE_1 = (
+    "INSERT INTO entries SELECT number, kind, attempt, \"order\", amount, currency, '' FROM entries_1",
+    "DROP TABLE entries_1",
+)
+"""The first version knew one refund of an attempt, the whole one."""
 
 
 class LedgerDamaged(Exception):
@@ -68,7 +78,8 @@ def _prepare(db: sqlite3.Connection) -> None:
         raise LedgerDamaged(f"a newer version wrote it (format {version}, this one reads up to {VERSION})")
     if version == 0 and db.execute("SELECT 1 FROM sqlite_schema").fetchone():
         raise LedgerDamaged("it is another program's database")
-    for statement in TABLES:
+    old = version == 1
+    for statement in (*(_FROM_1 if old else ()), *TABLES, *(_MOVE_1 if old else ())):
         db.execute(statement)
     db.execute(f"PRAGMA user_version = {VERSION}")
     db.execute("COMMIT")

@@ -23,13 +23,15 @@ from processmanager.ports import (
     IsCaptured,
     IsDeclined,
     IsRefunded,
+    IsUnknown,
     IsVoided,
+    KeyReused,
     NeedsAction,
 )
 
 log = getLogger("admitone.payments")
 
-_STATES: dict[str, type[Answer]] = {
+_STATES: dict[str, type[Answer]] = {  # what may be kept of an attempt
     "needs_action": NeedsAction,
     "authorized": IsAuthorized,
     "declined": IsDeclined,
@@ -38,11 +40,6 @@ _STATES: dict[str, type[Answer]] = {
     "refunded": IsRefunded,
 }
 _NAMES = {answer: name for name, answer in _STATES.items()}
-_ENTRIES: dict[type[Answer], Literal["capture", "refund"]] = {IsCaptured: "capture", IsRefunded: "refund"}
-
-
-class KeyReused(Exception):
-    """A key or an attempt's id came again with other facts. A fault of the caller that no repeat mends."""
 
 
 class Told(Struct, frozen=True):
@@ -122,21 +119,23 @@ class CardLedger:
     def confirm(self, attempt: str, ok: bool) -> Answer:
         """The card's owner confirms the payment, or fails to. Raises UnknownAttempt."""
         before = self.look(attempt)
+        if isinstance(before, IsUnknown):
+            raise UnknownAttempt(f"the provider knows of no attempt {attempt}")
         answer = confirmed(before, ok)
         if answer != before:
             self._move(attempt, answer)
         return answer
 
     def look(self, attempt: str) -> Answer:
-        """What is true of the attempt now. Raises UnknownAttempt."""
+        """What is true of the attempt now."""
         row = self._db.execute("SELECT state, facts FROM attempts WHERE id = ?", (attempt,)).fetchone()
-        if row is None:
-            raise UnknownAttempt(f"the provider knows of no attempt {attempt}")
-        return _from_row(*row)
+        return IsUnknown() if row is None else _from_row(*row)
 
     def entries(self) -> Iterator[Entry]:
         """All movements of money, oldest first."""
-        rows = self._db.execute("SELECT * FROM entries ORDER BY number")
+        rows = self._db.execute(
+            'SELECT number, kind, attempt, "order", amount, currency FROM entries ORDER BY number'
+        )
         for number, kind, attempt, order, amount, currency in rows:
             yield Entry(number, kind, attempt, order, Money(amount, currency))
 
@@ -179,11 +178,12 @@ class CardLedger:
             )
         else:
             self._move(attempt.id, answer)
-        kind = _ENTRIES.get(type(answer))
-        if kind is not None:
+        order, _, currency, _ = _facts(attempt)
+        for kind, refund, amount in _movements(attempt, before, answer):
             self._db.execute(
-                'INSERT INTO entries (kind, attempt, "order", amount, currency) VALUES (?, ?, ?, ?, ?)',
-                (kind, attempt.id, *_facts(attempt)[:3]),
+                'INSERT INTO entries (kind, attempt, "order", amount, currency, refund) '
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (kind, attempt.id, order, amount.amount, currency, refund),
             )
 
     def _move(self, attempt: str, answer: Answer) -> None:
@@ -197,6 +197,21 @@ def _reused(message: str) -> KeyReused:
 
 def _facts(attempt: Attempt) -> tuple[str, int, str, str]:
     return attempt.order, attempt.amount.amount, attempt.amount.currency, printable(attempt.method)
+
+
+def _movements(
+    attempt: Attempt, before: Answer | None, after: Answer
+) -> Iterator[tuple[Literal["capture", "refund"], str, Money]]:
+    """The money that moved between two answers: of what kind, under which refund's name, how much."""
+    match before, after:
+        case IsCaptured(returned=known), IsCaptured(returned=returned):
+            for each in returned[len(known) :]:
+                if each.standing == "done":
+                    yield "refund", each.reference, each.amount
+        case IsCaptured(), IsRefunded(reference):
+            yield "refund", reference, attempt.amount
+        case _, IsCaptured():
+            yield "capture", "", attempt.amount
 
 
 def _to_row(answer: Answer) -> tuple[str, str]:

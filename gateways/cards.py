@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from domain.money import Money
 from processmanager.ports import (
     Answer,
     Attempt,
@@ -18,6 +19,7 @@ from processmanager.ports import (
     IsVoided,
     NeedsAction,
     PaymentsUnavailable,
+    Returned,
 )
 
 Operation: TypeAlias = Literal["authorize", "capture", "void", "refund"]
@@ -37,12 +39,14 @@ class Card(Struct, frozen=True):
     confirmed_by_owner: whether its owner has to confirm the payment (3-D Secure).
     seconds: how long the bank thinks it over.
     loses_answer: whether the first answer under a key gets lost on its way, after the deed.
+    refund_fails: whether the first refund to it comes back.
     """
 
     refusal: IsDeclined | None = None
     confirmed_by_owner: bool = False
     seconds: float = 0.0
     loses_answer: bool = False
+    refund_fails: bool = False
 
 
 def _declined(code: str, message: str) -> Card:
@@ -59,6 +63,7 @@ CARDS: dict[str, Card] = {
     ),
     "tok_slow": Card(seconds=3.0),
     "tok_lostAnswer": Card(loses_answer=True),
+    "tok_refundFail": Card(refund_fails=True),
     "tok_threeDSecure2Required": Card(confirmed_by_owner=True),
     "tok_chargeDeclined": _declined("generic_decline", "Your card was declined."),
     "tok_chargeDeclinedInsufficientFunds": _declined(
@@ -109,7 +114,7 @@ def after(operation: Operation, attempt: Attempt, now: Answer | None) -> Answer:
         case "capture", IsAuthorized(reference):
             return IsCaptured(reference)
         case "refund", IsCaptured():
-            return IsRefunded(f"re_{attempt.id}")
+            return _refund(attempt, now)
         case _:
             return now
 
@@ -144,3 +149,23 @@ def _authorize(attempt: Attempt) -> Answer:
     if card.confirmed_by_owner:
         return NeedsAction(reference, action=f"confirm:{attempt.id}")
     return IsAuthorized(reference)
+
+
+def _refund(attempt: Attempt, now: IsCaptured) -> Answer:
+    """Give back what is asked for, or all that is left; nothing if that much is not left."""
+    gone = sum(each.amount.amount for each in now.returned if each.standing == "done")
+    left = Money(attempt.amount.amount - gone, attempt.amount.currency)
+    back = attempt.back or left
+    if not 0 < back.amount <= left.amount:
+        return now
+    number = f"_{len(now.returned)}" if now.returned else ""
+    reference = f"re_{attempt.id}{number}"
+    if card_of(attempt.method).refund_fails and not now.returned:
+        return _with(now, Returned(reference, back, "failed", "expired_or_canceled_card"))
+    if back == attempt.amount and not now.returned:
+        return IsRefunded(reference, now.reference)
+    return _with(now, Returned(reference, back, "done"))
+
+
+def _with(now: IsCaptured, refund: Returned) -> IsCaptured:
+    return IsCaptured(now.reference, (*now.returned, refund), now.contested)

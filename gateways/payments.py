@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from domain.money import Money
-from gateways.card_ledger import CardLedger, Entry, KeyReused, Told
+from gateways.card_ledger import CardLedger, Entry, Told
 from gateways.cards import Card, Operation, UnknownAttempt, card_of
 from gateways.embedded_thread import LoopThread
-from processmanager.ports import Answer, Attempt, PaymentsUnavailable
+from processmanager.ports import Answer, Attempt, KeyReused, PaymentsUnavailable
 
 log = getLogger("admitone.payments")
 

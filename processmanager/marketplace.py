@@ -7,6 +7,7 @@ that dies half-way leaves behind exactly what the pump needs to finish it.
 from datetime import timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain import order, payment, ticket
 from domain.decider import Loaded, Refused
@@ -108,7 +109,7 @@ class Marketplace:
         Raises Refused, and StepFailed when a step could not be done now (the watchdog goes on with it).
         """
         now = self._clock.now()
-        command = order.StartPayment(payment_id, by, token, now, now + self._policy.grace)
+        command = order.StartPayment(payment_id, by, token, now, now + self._policy.grace, cause.correlation)
         started = await self._desk.execute(order.order, order_id, command, cause)
         try:
             # After our own append the picture is fresh; a repeat may come from a process that knows less.
@@ -122,10 +123,47 @@ class Marketplace:
         return Paid(payment_id, paid.state, purchase.order, max(purchase.position, paid.position))
 
     async def cancel(self, order_id: str, by: str, cause: Cause) -> Done[order.State]:
-        """Give a hold back before paying. Raises Refused."""
-        done = await self._desk.execute(order.order, order_id, order.CancelOrder(by), cause)
+        """Give a hold back before paying, or while the bank still waits for the buyer.
+
+        Raises Refused, and StepFailed or PaymentsUnavailable when an attempt to pay could not be ended now.
+        """
+        try:
+            done = await self._desk.execute(order.order, order_id, order.CancelOrder(by), cause)
+        except Refused as refused:
+            if refused != order.BEING_PAID:
+                raise
+            await self._end_attempt(order_id, cause)
+            done = await self._desk.execute(order.order, order_id, order.CancelOrder(by), cause)
         purchase = await self._pump.pump(order_id, cause, current=not done.events)
         return Done(done.state, done.revision, max(done.position, purchase.position), done.events)
+
+    async def _end_attempt(self, order_id: str, cause: Cause) -> None:
+        """What cannot take money any more is no reason to keep the hold. A command of its own, and so is its
+        trace: the order may be refused its end all the same."""
+        placed = await self._desk.load(order.order, order_id)
+        if isinstance(placed.state, order.Paying):
+            own = replace(cause, causation=f"{cause.causation}: end the payment")
+            if await self._pump.end(placed.state.payment, order.CANCELLED_BY_BUYER, own):
+                await self._pump.pump(order_id, own)
+
+    # ── Operators ─────────────────────────────────────────────────────────────────────────────────
+
+    async def refund(self, order_id: str, reason: str, cause: Cause, amount: Money | None = None) -> Paid:
+        """Give the money of a completed order back, whole or ``amount`` of it; whole, the ticket goes too.
+
+        The same reason and amount again give nothing more. Raises Refused, and StepFailed when the
+        provider could not do it now (the watchdog goes on with it).
+        """
+        placed = await self._desk.load(order.order, order_id)
+        if isinstance(placed.state, order.Unplaced):
+            raise Refused(order.UNKNOWN.code, order.UNKNOWN.message)
+        if not isinstance(placed.state, order.Completed):
+            raise Refused(order.NOT_PAID.code, order.NOT_PAID.message)
+        payment_id = placed.state.payment
+        await self._desk.execute(payment.payment, payment_id, payment.RequestRefund(reason, amount), cause)
+        purchase = await self._pump.pump(order_id, cause)
+        paid = await self._desk.recall(payment.payment, payment_id)
+        return Paid(payment_id, paid.state, purchase.order, max(purchase.position, paid.position))
 
     # ── Anybody ───────────────────────────────────────────────────────────────────────────────────
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -113,10 +113,16 @@ class PaymentsUnavailable(Exception):
     """The provider did not answer, or not clearly. What it did is unknown; repeat with the same key."""
 
 
+class KeyReused(Exception):
+    """A key or an attempt's id came again with other facts. A fault of the caller that no repeat mends."""
+
+
 class Attempt(Struct, frozen=True):
     """One attempt to take money, as the provider is told of it.
 
     id: the payment's id. reference: the provider's own name for it, once it is known.
+    request: the id of the HTTP request that began it. at: when that was.
+    back: how much of it a refund is to give back; None for all that is left.
     """
 
     id: str
@@ -124,6 +130,19 @@ class Attempt(Struct, frozen=True):
     amount: Money
     method: str
     reference: str | None = None
+    request: str = ""
+    at: datetime | None = None
+    back: Money | None = None
+
+
+class IsUnknown(Struct, frozen=True):
+    """The provider has never heard of it: its authorisation did not arrive, or not yet."""
+
+
+class IsPending(Struct, frozen=True):
+    """The provider has taken it up and cannot say yet how it ends."""
+
+    reference: str
 
 
 class NeedsAction(Struct, frozen=True):
@@ -136,12 +155,35 @@ class IsAuthorized(Struct, frozen=True):
 
 
 class IsDeclined(Struct, frozen=True):
+    """The card was refused, and the provider has promised that this attempt can take no money later."""
+
     code: str
     message: str
 
 
-class IsCaptured(Struct, frozen=True):
+class Returned(Struct, frozen=True):
+    """A refund of a part or of all. ``reason``: why it failed, if it did."""
+
     reference: str
+    amount: Money
+    standing: Literal["pending", "done", "failed"]
+    reason: str = ""
+
+
+class Contested(Struct, frozen=True):
+    """A dispute: the buyer's bank has taken the money into question."""
+
+    reference: str
+    reason: str
+    standing: Literal["open", "won", "lost"]
+
+
+class IsCaptured(Struct, frozen=True):
+    """The money was taken. ``returned`` and ``contested``: all that became of it since, oldest first."""
+
+    reference: str
+    returned: tuple[Returned, ...] = ()
+    contested: tuple[Contested, ...] = ()
 
 
 class IsVoided(Struct, frozen=True):
@@ -149,18 +191,24 @@ class IsVoided(Struct, frozen=True):
 
 
 class IsRefunded(Struct, frozen=True):
+    """The money was taken and went back whole, in one refund. ``of``: the provider's name of the attempt."""
+
     reference: str
+    of: str = ""
 
 
-Answer: TypeAlias = NeedsAction | IsAuthorized | IsDeclined | IsCaptured | IsVoided | IsRefunded
+Answer: TypeAlias = (
+    IsUnknown | IsPending | NeedsAction | IsAuthorized | IsDeclined | IsCaptured | IsVoided | IsRefunded
+)
 """What the provider says of an attempt *now*. The provider decides races; we record what it says."""
 
 
 class Payments(Protocol):
-    """A payment provider. Each call repeats safely under its key, and raises only PaymentsUnavailable.
+    """A payment provider. Each call repeats safely under its key, for as long as the provider keeps keys.
 
     Every call answers with what is true of the attempt afterwards, whatever was asked: voiding an
-    attempt that was captured meanwhile answers IsCaptured.
+    attempt that was captured meanwhile answers IsCaptured. Every call ends within its provider's
+    deadline. Raises PaymentsUnavailable and KeyReused, and nothing else.
     """
 
     async def authorize(self, attempt: Attempt, key: str) -> Answer:
@@ -176,11 +224,15 @@ class Payments(Protocol):
         ...
 
     async def void(self, attempt: Attempt, key: str) -> Answer:
-        """End the attempt: unless it was captured before, it can never take money once this has answered."""
+        """End the attempt: unless it was captured before, it can never take money once this has answered.
+
+        That holds for an attempt which the provider has never seen too: an authorisation that is still
+        on its way comes too late.
+        """
         ...
 
     async def refund(self, attempt: Attempt, key: str) -> Answer:
-        """Give captured money back, whole."""
+        """Give captured money back, whole or in part."""
         ...
 
 

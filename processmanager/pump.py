@@ -4,6 +4,7 @@ Requests, timers, restarts and operators all pump. Two pumps on one purchase was
 else: facts are guarded by revisions, and the provider is asked under the same keys.
 """
 
+from contextlib import suppress
 from typing import assert_never
 
 from domain import order, payment, ticket
@@ -12,15 +13,28 @@ from processmanager.desk import Cause, Desk
 from processmanager.ports import (
     Answer,
     Clock,
+    Contested,
     IsAuthorized,
     IsCaptured,
     IsDeclined,
+    IsPending,
     IsRefunded,
+    IsUnknown,
     IsVoided,
     NeedsAction,
     Payments,
+    Returned,
 )
-from processmanager.purchase import Ask, Purchase, Tell, Wait, needs_proof, next_step
+from processmanager.purchase import (
+    Ask,
+    Purchase,
+    Tell,
+    Wait,
+    attempt_of,
+    give_back,
+    needs_proof,
+    next_step,
+)
 
 MAX_STEPS = 32
 """More than any purchase needs in one go; a bound on what a mistake in ``next_step`` could cost."""
@@ -34,6 +48,10 @@ class StepFailed(Exception):
         self.purchase = purchase
         self.step = step
         self.error = error
+
+
+class RefundCameToNothing(Exception):
+    """The provider could not give the money back. It is on record, and the next try is another refund."""
 
 
 class Pump:
@@ -66,6 +84,8 @@ class Pump:
             if not current and needs_proof(step, purchase):
                 current = True
                 continue
+            if isinstance(step, Wait):
+                step = await self._owed_for_earlier_attempts(purchase) or step
             if isinstance(step, Wait) or (isinstance(step, Ask) and not asking):
                 return purchase
             try:
@@ -79,6 +99,42 @@ class Pump:
             current = not moved
         unsettled = RuntimeError(f"order {order_id} did not settle in {MAX_STEPS} steps")
         raise StepFailed(purchase, "pump", unsettled)
+
+    async def hear_of(self, payment_id: str, cause: Cause) -> Purchase | None:
+        """Ask the provider what became of an attempt, record it, and do what the purchase then needs.
+
+        That is what a hint from outside leads to, whatever it says. None if there is no such attempt.
+        Raises StepFailed, PaymentsUnavailable and what the desk raises.
+        """
+        asked = await self._desk.load(payment.payment, payment_id)
+        if isinstance(asked.state, payment.Unrequested):
+            return None
+        answer = await self._payments.look(attempt_of(payment_id, asked.state))
+        with suppress(RefundCameToNothing):  # the pump goes on with the next one
+            await self._record(payment_id, answer, "", cause)
+        return await self.pump(asked.state.request.order, cause)
+
+    async def end(self, payment_id: str, reason: str, cause: Cause) -> bool:
+        """Have the provider end an attempt that waits for somebody outside; False if it does not wait.
+
+        Raises PaymentsUnavailable and what the desk raises.
+        """
+        asked = await self._desk.load(payment.payment, payment_id)
+        if isinstance(asked.state, payment.ActionRequired | payment.Pending):
+            step = Ask("void", attempt_of(payment_id, asked.state), reason)
+            return await self._record(payment_id, await self._ask(step), reason, cause)
+        return False
+
+    async def _owed_for_earlier_attempts(self, purchase: Purchase) -> Ask | None:
+        """A refund of an attempt that had failed before, and that itself failed after it had gone through."""
+        failures = () if isinstance(purchase.order, order.Unplaced) else purchase.order.failures
+        for failed in failures:
+            earlier = await self._desk.recall(payment.payment, failed.payment)
+            if isinstance(earlier.state, payment.Refunding):
+                earlier = await self._desk.load(payment.payment, failed.payment)
+            if isinstance(earlier.state, payment.Refunding):
+                return give_back(failed.payment, earlier.state)
+        return None
 
     async def _look(self, order_id: str, ticket_id: str | None, *, current: bool) -> Purchase:
         see = self._desk.load if current else self._desk.recall
@@ -112,10 +168,20 @@ class Pump:
     async def _do(self, step: Tell | Ask, cause: Cause) -> bool:
         if isinstance(step, Tell):
             done = await self._desk.execute(step.decider, step.key, step.command, cause)
-        else:
-            said = heard(await self._ask(step), step.reason)
-            done = await self._desk.execute(payment.payment, step.attempt.id, said, cause)
-        return bool(done.events)
+            return bool(done.events)
+        return await self._record(step.attempt.id, await self._ask(step), step.reason, cause)
+
+    async def _record(self, payment_id: str, answer: Answer, reason: str, cause: Cause) -> bool:
+        """Record what the provider said; True if any of it was news. Raises RefundCameToNothing."""
+        news: list[payment.Event] = []
+        for said in heard(answer, reason):
+            # What does not fit any more was said late: the provider said something later to somebody else.
+            with suppress(Refused):
+                news += (await self._desk.execute(payment.payment, payment_id, said, cause)).events
+        for event in news:
+            if isinstance(event, payment.RefundFailed):
+                raise RefundCameToNothing(f"{event.reference} failed: {event.reason}")
+        return bool(news)
 
     async def _ask(self, step: Ask) -> Answer:
         match step.verb:
@@ -133,20 +199,45 @@ class Pump:
                 assert_never(step.verb)
 
 
-def heard(answer: Answer, reason: str) -> payment.Command:
-    """The fact to record for what the provider said."""
+def heard(answer: Answer, reason: str) -> tuple[payment.Command, ...]:
+    """The facts to record for what the provider said, in their order."""
     match answer:
+        case IsUnknown():
+            return ()
+        case IsPending(reference):
+            return (payment.AwaitPayment(reference),)
         case NeedsAction(reference, action):
-            return payment.RequireAction(reference, action)
+            return (payment.RequireAction(reference, action),)
         case IsAuthorized(reference):
-            return payment.AuthorizePayment(reference)
+            return (payment.AuthorizePayment(reference),)
         case IsDeclined(code, message):
-            return payment.DeclinePayment(code, message)
-        case IsCaptured(reference):
-            return payment.CapturePayment(reference)
+            return (payment.DeclinePayment(code, message),)
+        case IsCaptured(reference, returned, contested):
+            since = (*map(_heard_of_refund, returned), *(c for each in contested for c in _heard_of(each)))
+            return (payment.CapturePayment(reference), *since)
         case IsVoided():
-            return payment.VoidPayment(reason or "ended at the provider")
-        case IsRefunded(reference):
-            return payment.RefundPayment(reference)
+            return (payment.VoidPayment(reason or "ended at the provider"),)
+        case IsRefunded(reference, of):
+            # It may have gone back at the provider's own desk before we heard that it was taken.
+            return (payment.CapturePayment(of or reference), payment.RefundPayment(reference))
         case _:
             assert_never(answer)
+
+
+def _heard_of_refund(refund: Returned) -> payment.Command:
+    match refund.standing:
+        case "pending":
+            return payment.AwaitRefund(refund.reference)
+        case "done":
+            return payment.RefundPayment(refund.reference, refund.amount)
+        case "failed":
+            return payment.FailRefund(refund.reference, refund.reason)
+        case _:
+            assert_never(refund.standing)
+
+
+def _heard_of(dispute: Contested) -> tuple[payment.Command, ...]:
+    opened = payment.DisputePayment(dispute.reference, dispute.reason)
+    if dispute.standing == "open":
+        return (opened,)
+    return opened, payment.CloseDispute(dispute.reference, dispute.standing == "won")

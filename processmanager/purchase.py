@@ -48,11 +48,15 @@ Verb: TypeAlias = Literal["authorize", "look", "capture", "void", "refund"]
 
 
 class Ask(Struct, frozen=True):
-    """Ask the payment provider, and record what it says. ``reason``: why, if money is given back."""
+    """Ask the payment provider, and record what it says.
+
+    reason: why, if money is given back. number: how many refunds came before this one.
+    """
 
     verb: Verb
     attempt: Attempt
     reason: str = ""
+    number: int = 0
 
     @property
     def name(self) -> str:
@@ -61,7 +65,8 @@ class Ask(Struct, frozen=True):
     @property
     def key(self) -> str:
         """The provider's idempotency key: one for each step of each attempt, the same at each repeat."""
-        return f"{self.attempt.id}:{self.verb}"
+        again = f":{self.number}" if self.number else ""
+        return f"{self.attempt.id}:{self.verb}{again}"
 
 
 class Wait(Struct, frozen=True):
@@ -76,6 +81,7 @@ Step: TypeAlias = Tell | Ask | Wait
 
 NOT_SOLD = "the ticket can no longer be sold to this order"
 OVER = "the order is over"
+CHARGED_BACK = "the buyer's bank took the money back"
 
 
 def next_step(purchase: Purchase, now: datetime) -> Step:
@@ -113,26 +119,31 @@ def _settle(purchase: Purchase, paying: order.Paying, now: datetime) -> Step:
             return _tell_order(purchase, order.FailPayment(paying.payment, code))
         case payment.Voided(reason=reason) | payment.Refunded(reason=reason):
             return _tell_order(purchase, order.FailPayment(paying.payment, reason))
+        case payment.ChargedBack():
+            return _tell_order(purchase, order.FailPayment(paying.payment, CHARGED_BACK))
         case payment.Refunding():
-            return _ask(purchase, "refund", attempt.reason)
+            return _refund(purchase, attempt)
         case payment.Captured() | payment.Disputed() if _sold_to(purchase):
             return _tell_order(purchase, order.CompleteOrder(paying.payment))
         case payment.Captured():
             if _held_by(purchase):
                 return _tell_ticket(purchase, ticket.SellTicket(purchase.order_id))
             return _tell_payment(purchase, payment.RequestRefund(NOT_SOLD))
-        case payment.Disputed():
-            return Wait()
     if now >= paying.deadline:
         return _tell_order(purchase, order.ExpireOrder(now))
     match attempt:
         case payment.Unrequested():
-            request = payment.RequestPayment(purchase.order_id, paying.terms.price, paying.method)
+            request = payment.RequestPayment(
+                purchase.order_id, paying.terms.price, paying.method, paying.request, paying.started_at
+            )
             return _tell_payment(purchase, request)
         case payment.Requested():
             return _ask(purchase, "authorize")
-        case payment.ActionRequired():
+        case payment.ActionRequired() | payment.Pending():
             return _ask(purchase, "look")
+        case payment.Disputed():
+            # Nothing is handed over for money in question; won later, it goes back to the buyer.
+            return Wait(paying.deadline)
         case payment.Authorized():
             return _sell_then_capture(purchase)
         case _:
@@ -150,9 +161,9 @@ def _sell_then_capture(purchase: Purchase) -> Step:
 
 def _after_completion(purchase: Purchase) -> Step:
     match purchase.payment:
-        case payment.Refunding(reason=reason):
-            return _ask(purchase, "refund", reason)
-        case payment.Refunded() if _sold_to(purchase):
+        case payment.Refunding():
+            return _refund(purchase, purchase.payment)
+        case payment.Refunded() | payment.ChargedBack() if _sold_to(purchase):
             return _tell_ticket(purchase, ticket.ReturnTicket(purchase.order_id))
         case _ if _held_by(purchase):
             # A late repeat of its reservation took the ticket again, after the sale had been undone.
@@ -169,14 +180,26 @@ def _compensate(purchase: Purchase, cancelled: order.Cancelled) -> Step:
         return _tell_ticket(purchase, ticket.ReturnTicket(purchase.order_id))
     reason = f"order {cancelled.reason}"
     match purchase.payment:
-        case payment.Requested() | payment.ActionRequired() | payment.Authorized():
+        case payment.Requested() | payment.Pending() | payment.ActionRequired() | payment.Authorized():
             return _ask(purchase, "void", reason)
         case payment.Captured():
             return _tell_payment(purchase, payment.RequestRefund(reason))
-        case payment.Refunding(reason=why):
-            return _ask(purchase, "refund", why)
+        case payment.Refunding():
+            return _refund(purchase, purchase.payment)
         case _:
             return Wait()
+
+
+def _refund(purchase: Purchase, refunding: payment.Refunding) -> Ask:
+    assert purchase.payment_id is not None
+    return give_back(purchase.payment_id, refunding)
+
+
+def give_back(payment_id: str, refunding: payment.Refunding) -> Ask:
+    """Ask for a refund once; what the provider has taken up is only looked at, until it has an end."""
+    if refunding.refund:
+        return Ask("look", attempt_of(payment_id, refunding), refunding.reason)
+    return Ask("refund", attempt_of(payment_id, refunding), refunding.reason, refunding.past.number)
 
 
 def needs_proof(step: Step, purchase: Purchase) -> bool:
@@ -245,14 +268,22 @@ def _tell_payment(purchase: Purchase, command: payment.Command) -> Tell:
     return Tell(payment.payment, purchase.payment_id, command)
 
 
-def _ask(purchase: Purchase, verb: Verb, reason: str = "") -> Ask:
-    attempt = purchase.payment
-    assert purchase.payment_id is not None
-    assert not isinstance(attempt, payment.Unrequested)
-    request = attempt.request
-    reference = getattr(attempt, "reference", None)
-    return Ask(
-        verb,
-        Attempt(purchase.payment_id, request.order, request.amount, request.method, reference),
-        reason,
+def attempt_of(payment_id: str, state: payment.Active) -> Attempt:
+    """An attempt in the words of the port."""
+    asked = state.request
+    return Attempt(
+        payment_id,
+        asked.order,
+        asked.amount,
+        asked.method,
+        getattr(state, "reference", None),
+        asked.request,
+        asked.at,
+        state.amount if isinstance(state, payment.Refunding) else None,
     )
+
+
+def _ask(purchase: Purchase, verb: Verb, reason: str = "") -> Ask:
+    assert purchase.payment_id is not None
+    assert not isinstance(purchase.payment, payment.Unrequested)
+    return Ask(verb, attempt_of(purchase.payment_id, purchase.payment), reason)

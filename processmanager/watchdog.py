@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from logging import getLogger
 from typing import TypeAlias
 
+from domain import payment
 from domain.order import AwaitingPayment
 from domain.parking import ParkPurchase, RetryPurchase, SkipPurchase, parking
 from processmanager.desk import Cause, Desk, TooManyConflicts
@@ -39,6 +40,8 @@ POLL = timedelta(seconds=15)
 """How often an attempt that waits for somebody outside is looked at."""
 ADOPTED = timedelta(hours=1)
 """How long a purchase that waits for somebody outside is ours: longer than payments may outlast a hold."""
+RECONCILE = timedelta(seconds=60)
+"""How often the provider is asked about what it has taken up and takes its time over."""
 FAR = timedelta(days=1)
 """A parked purchase is looked at once when its deadline comes, and then left to its operator."""
 
@@ -197,7 +200,9 @@ def _look_again(purchase: Purchase, now: datetime) -> datetime:
     soon = now + SETTLING
     end = ends(purchase)
     if end is None:
-        return soon
+        # A refund that the provider works on may take days.
+        on_its_way = isinstance(purchase.payment, payment.Refunding) and purchase.payment.refund
+        return now + RECONCILE if on_its_way else soon
     return max(end, now) if isinstance(purchase.order, AwaitingPayment) else min(now + POLL, max(end, soon))
 
 

@@ -14,12 +14,15 @@ from domain.decider import Recorded
 from domain.order import OrderCancelled, OrderCompleted, OrderPlaced, PaymentFailed, PaymentStarted
 from domain.parking import PurchaseParked, PurchaseRetried, PurchaseSkipped
 from domain.payment import (
+    DisputeLost,
+    DisputeWon,
     PaymentCaptured,
     PaymentDeclined,
     PaymentDisputed,
     PaymentRefunded,
     PaymentRequested,
     PaymentVoided,
+    RefundFailed,
     RefundRequested,
 )
 from domain.ticket import TicketReleased, TicketReserved, TicketReturned
@@ -60,7 +63,9 @@ CREATE TABLE purchase(
             CASE WHEN parked THEN {_PARKED_UNTIL} ELSE coalesce(check_at, hold_check) END
         END) VIRTUAL
 );
-CREATE TABLE attempt(payment TEXT PRIMARY KEY, order_id TEXT NOT NULL, state TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE attempt(
+    payment TEXT PRIMARY KEY, order_id TEXT NOT NULL, state TEXT NOT NULL, "left" INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 
 _UPKEEP = (
@@ -123,7 +128,7 @@ def _cancelled(recorded: Recorded[OrderCancelled]) -> tuple[Statement]:
 
 _REQUEST = """INSERT INTO purchase(order_id, open) VALUES (?, 1)
     ON CONFLICT(order_id) DO UPDATE SET open = open + 1"""
-_ATTEMPT = "INSERT INTO attempt VALUES (?, ?, 'open')"
+_ATTEMPT = "INSERT INTO attempt VALUES (?, ?, 'open', ?)"
 _COUNT = """UPDATE purchase SET
         open = open + (?1 = 'open') - (was.state = 'open'),
         taken = taken + (?1 = 'taken') - (was.state = 'taken'),
@@ -133,8 +138,8 @@ _BECOME = "UPDATE attempt SET state = ?1 WHERE payment = ?2"
 
 
 def _requested(recorded: Recorded[PaymentRequested]) -> tuple[Statement, Statement]:
-    order = recorded.event.order
-    return (_REQUEST, (order,)), (_ATTEMPT, (recorded.key, order))
+    order, amount = recorded.event.order, recorded.event.amount
+    return (_REQUEST, (order,)), (_ATTEMPT, (recorded.key, order, amount.amount))
 
 
 def _now(state: str) -> Handler:
@@ -145,6 +150,27 @@ def _now(state: str) -> Handler:
         return (_COUNT, values), (_BECOME, values)
 
     return apply
+
+
+_GIVE = 'UPDATE attempt SET "left" = coalesce("left" - ?, 0) WHERE payment = ?'
+_STANDS = """UPDATE purchase SET taken = taken + (was."left" > 0) - (was.state = 'taken'),
+        refunded = refunded + (was."left" <= 0) - (was.state = 'refunded'), open = open - (was.state = 'open')
+    FROM attempt AS was WHERE was.payment = ? AND purchase.order_id = was.order_id"""
+_STAND = "UPDATE attempt SET state = iif(\"left\" > 0, 'taken', 'refunded') WHERE payment = ?"
+
+
+def _refunded(recorded: Recorded[PaymentRefunded]) -> tuple[Statement, Statement, Statement]:
+    """A part leaves the rest taken. An event of the first version has no amount: all went back."""
+    amount = recorded.event.amount
+    back = None if amount is None else amount.amount
+    key = recorded.key
+    return (_GIVE, (back, key)), (_STANDS, (key,)), (_STAND, (key,))
+
+
+def _refund_failed(recorded: Recorded[RefundFailed]) -> tuple[Statement, ...]:
+    restored = recorded.event.restored
+    again = (_GIVE, (-restored.amount if restored else 0, recorded.key))
+    return (again, *_now("open")(recorded))
 
 
 # ── The parking's part ────────────────────────────────────────────────────────────────────────────
@@ -186,7 +212,10 @@ _HANDLERS: dict[type, Handler] = {
     PaymentDisputed: _now("none"),
     PaymentCaptured: _now("taken"),
     RefundRequested: _now("open"),
-    PaymentRefunded: _now("refunded"),
+    RefundFailed: _refund_failed,
+    PaymentRefunded: _refunded,
+    DisputeWon: _now("taken"),
+    DisputeLost: _now("refunded"),
     PurchaseParked: _parked,
     PurchaseRetried: _retried,
     PurchaseSkipped: _skipped,
@@ -194,7 +223,7 @@ _HANDLERS: dict[type, Handler] = {
 
 AGENDA = Projection(
     name="agenda",
-    version=1,
+    version=2,
     events=tuple(_HANDLERS),
     tables=_TABLES,
     apply=by_type(_HANDLERS),

@@ -1,14 +1,14 @@
-"""The ledger: what was taken and what was given back, for each order and for each seller."""
+"""The ledger: what was taken and what went back, for each order and for each seller."""
 
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
 from domain.decider import Recorded
 from domain.money import Money
 from domain.order import OrderPlaced
-from domain.payment import PaymentCaptured, PaymentRefunded, PaymentRequested
+from domain.payment import DisputeLost, PaymentCaptured, PaymentRefunded, PaymentRequested, RefundFailed
 from projections.outside import Readable
 from projections.projection import Handler, Projection, Statement, by_type, micros, moment
 
@@ -29,7 +29,7 @@ CREATE TABLE entry(
 _SELL = "INSERT INTO sale VALUES (?, ?)"
 _ATTEMPT = "INSERT INTO attempt VALUES (?, ?, ?, ?)"
 _ENTER = """INSERT INTO entry
-    SELECT ?, ?, payment, order_id, amount, currency, ? FROM attempt WHERE payment = ?"""
+    SELECT ?, ?, payment, order_id, coalesce(?, amount), currency, ? FROM attempt WHERE payment = ?"""
 
 
 def _placed(recorded: Recorded[OrderPlaced]) -> tuple[Statement]:
@@ -42,15 +42,27 @@ def _requested(recorded: Recorded[PaymentRequested]) -> tuple[Statement]:
 
 
 def _captured(recorded: Recorded[PaymentCaptured]) -> tuple[Statement]:
-    return (_entry("capture", recorded),)
+    return (_entry("capture", recorded, None),)
 
 
 def _refunded(recorded: Recorded[PaymentRefunded]) -> tuple[Statement]:
-    return (_entry("refund", recorded),)
+    """An event of the first version has no amount: all went back."""
+    return (_entry("refund", recorded, recorded.event.amount),)
 
 
-def _entry(kind: str, recorded: Recorded[PaymentCaptured] | Recorded[PaymentRefunded]) -> Statement:
-    return _ENTER, (recorded.position, kind, micros(recorded.metadata.at), recorded.key)
+def _refund_failed(recorded: Recorded[RefundFailed]) -> tuple[Statement, ...]:
+    restored = recorded.event.restored
+    return (_entry("restored", recorded, restored),) if restored else ()
+
+
+def _dispute_lost(recorded: Recorded[DisputeLost]) -> tuple[Statement]:
+    return (_entry("chargeback", recorded, recorded.event.amount),)
+
+
+def _entry(kind: str, recorded: Recorded[Any], amount: Money | None) -> Statement:
+    """``amount``: None for all that the attempt was about."""
+    moved = None if amount is None else amount.amount
+    return _ENTER, (recorded.position, kind, moved, micros(recorded.metadata.at), recorded.key)
 
 
 _HANDLERS: dict[type, Handler] = {
@@ -58,11 +70,13 @@ _HANDLERS: dict[type, Handler] = {
     PaymentRequested: _requested,
     PaymentCaptured: _captured,
     PaymentRefunded: _refunded,
+    RefundFailed: _refund_failed,
+    DisputeLost: _dispute_lost,
 }
 
 LEDGER = Projection(
     name="ledger",
-    version=1,
+    version=2,
     events=tuple(_HANDLERS),
     tables=_TABLES,
     apply=by_type(_HANDLERS),
@@ -74,11 +88,12 @@ LEDGER = Projection(
 
 # ── Questions ─────────────────────────────────────────────────────────────────────────────────────
 
-Kind: TypeAlias = Literal["capture", "refund"]
+Kind: TypeAlias = Literal["capture", "refund", "restored", "chargeback"]
+"""Taken; given back; here again because a refund failed late; given to the buyer by his bank."""
 
 
 class Entry(Struct, frozen=True):
-    """Money taken, or given back. ``amount`` is positive for both.
+    """Money taken, or given back. ``amount`` is always positive.
 
     seller: None while the order is held back. position: its place in the log.
     """
@@ -108,7 +123,8 @@ _OF_ORDER = f"{_SELECT} FROM entry LEFT JOIN sale USING (order_id) WHERE order_i
 # CROSS JOIN: begin with the seller's orders, whatever SQLite guesses about the sizes of the tables.
 _OF_SELLER = f"{_SELECT} FROM sale CROSS JOIN entry USING (order_id) WHERE seller = ? ORDER BY position"
 _TOTALS = """SELECT currency, sum(amount) FILTER (WHERE kind = 'capture'),
-    sum(amount) FILTER (WHERE kind = 'refund') FROM entry GROUP BY currency ORDER BY currency"""
+    sum(iif(kind = 'restored', -amount, amount)) FILTER (WHERE kind <> 'capture')
+    FROM entry GROUP BY currency ORDER BY currency"""
 
 
 class Ledger:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import product
+from types import NoneType
 from typing import Any, TypeAlias, get_args, get_type_hints
 
 from hypothesis import find
@@ -45,6 +46,7 @@ _SMALL: dict[str, tuple[Any, ...]] = {
     "own_allowed": (False, True),
     "ticket_version": (0,),
     "tries": (5,),
+    "won": (False, True),
 }
 
 
@@ -52,6 +54,9 @@ def _small(name: str, type_: Any) -> tuple[Any, ...]:
     """What a field called ``name`` can hold in the small world; one word when it matters to no rule."""
     if isinstance(type_, type) and issubclass(type_, Struct) and type_ is not Money:
         return tuple(_every(type_))
+    if NoneType in get_args(type_):
+        # When something was asked matters to no rule; how much of it may be left open.
+        return (None, *_SMALL[name]) if Money in get_args(type_) else (None,)
     return _SMALL[name] if type_ is not str else _SMALL.get(name, (name,))
 
 
@@ -129,6 +134,7 @@ _WIDE: dict[Any, _Leaf] = {
     Money: lambda: st.builds(Money, st.integers(-MAX_MINOR, MAX_MINOR), st.text(max_size=3)),
     datetime: lambda: st.datetimes(timezones=st.just(UTC)),
     UnsetType: lambda: st.just(UNSET),
+    NoneType: st.none,
 }
 
 

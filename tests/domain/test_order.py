@@ -45,7 +45,7 @@ GRACE = EXPIRES + timedelta(minutes=9)
 
 TERMS = Terms("ann", "t1", "sue", "concert", Money(1999, "usd"), EXPIRES, ticket_version=3)
 PLACED = OrderPlaced("ann", "t1", "sue", "concert", Money(1999, "usd"), EXPIRES, ticket_version=3)
-STARTED = PaymentStarted("p1", "tok_visa", GRACE)
+STARTED = PaymentStarted("p1", "tok_visa", GRACE, "", START)
 FAILED = PaymentFailed("p1", "card_declined")
 COMPLETED = OrderCompleted("p1")
 CANCELLED = OrderCancelled(CANCELLED_BY_BUYER)
@@ -97,7 +97,8 @@ def test_nothing_can_be_done_with_an_order_that_was_never_placed() -> None:
 
 def test_a_buyer_starts_to_pay_within_the_hold() -> None:
     given(order, PLACED).when(pay()).then(STARTED)
-    given(order, PLACED).when(pay(at=EXPIRES - INSTANT)).then(STARTED)
+    last = EXPIRES - INSTANT
+    given(order, PLACED).when(pay(at=last)).then(PaymentStarted("p1", "tok_visa", GRACE, "", last))
 
 
 def test_nobody_pays_once_the_hold_has_ended() -> None:
@@ -128,7 +129,9 @@ def test_two_attempts_are_never_in_flight_together() -> None:
 
 def test_after_a_decline_the_buyer_pays_with_another_card() -> None:
     given(order, PLACED, STARTED).when(FailPayment("p1", "card_declined")).then(FAILED)
-    given(order, PLACED, STARTED, FAILED).when(pay("p2")).then(PaymentStarted("p2", "tok_visa", GRACE))
+    given(order, PLACED, STARTED, FAILED).when(pay("p2")).then(
+        PaymentStarted("p2", "tok_visa", GRACE, "", START)
+    )
 
 
 def test_an_order_remembers_which_attempts_failed_and_why() -> None:

@@ -4,31 +4,45 @@ import pytest
 
 from domain.money import Money
 from domain.payment import (
+    AT_THE_PROVIDER,
     EXISTS,
     UNKNOWN,
     AuthorizePayment,
+    AwaitPayment,
+    AwaitRefund,
     Captured,
     CapturePayment,
+    CloseDispute,
     Command,
     DeclinePayment,
     Disputed,
+    DisputeLost,
     DisputePayment,
+    DisputeWon,
     Event,
+    FailRefund,
+    Given,
+    Past,
     PaymentActionRequired,
     PaymentAuthorized,
     PaymentCaptured,
     PaymentDeclined,
     PaymentDisputed,
+    PaymentPending,
     PaymentRefunded,
     PaymentRequested,
     PaymentVoided,
     Refunded,
+    RefundFailed,
+    Refunding,
     RefundPayment,
+    RefundPending,
     RefundRequested,
     RequestPayment,
     RequestRefund,
     RequireAction,
     VoidPayment,
+    kept,
     payment,
 )
 from tests.specification import given
@@ -42,7 +56,7 @@ DECLINED = PaymentDeclined("card_declined", "Your card was declined.")
 CAPTURED = PaymentCaptured("pi_1")
 VOIDED = PaymentVoided("order expired")
 REFUND_REQUESTED = RefundRequested("order expired")
-REFUNDED = PaymentRefunded("re_1")
+REFUNDED = PaymentRefunded("re_1", PRICE)
 DISPUTED = PaymentDisputed("dp_1", "fraudulent")
 
 REQUEST = RequestPayment("o1", PRICE, "tok_visa")
@@ -196,13 +210,19 @@ def test_money_that_was_not_taken_cannot_go_back(history: tuple[Event, ...]) -> 
         given(payment, *history).when(command).then_refused("payment_state")
 
 
-def test_no_refund_is_confirmed_that_was_not_asked_for() -> None:
-    given(payment, REQUESTED, CAPTURED).when(REFUND).then_refused("payment_state")
+def test_money_that_went_back_at_the_providers_own_desk_went_back() -> None:
+    given(payment, REQUESTED, CAPTURED).when(REFUND).then(REFUNDED)
+    state = given(payment, REQUESTED, CAPTURED, REFUNDED).state
+    assert state == Refunded(
+        REQUESTED, "pi_1", AT_THE_PROVIDER, Past((Given("re_1", PRICE, AT_THE_PROVIDER),))
+    )
 
 
 def test_a_refund_remembers_its_reason_and_the_capture_that_it_undoes() -> None:
     state = given(payment, REQUESTED, CAPTURED, REFUND_REQUESTED, REFUNDED).state
-    assert state == Refunded(REQUESTED, "pi_1", "order expired")
+    assert state == Refunded(
+        REQUESTED, "pi_1", "order expired", Past((Given("re_1", PRICE, "order expired"),))
+    )
 
 
 def test_a_buyer_can_dispute_money_that_was_taken_once() -> None:
@@ -218,11 +238,142 @@ def test_disputed_money_is_with_the_bank_and_not_ours_to_give_back() -> None:
     given(payment, REQUESTED, CAPTURED, DISPUTED).when(REFUND).then_refused("payment_state")
 
 
-def test_money_on_its_way_back_cannot_be_disputed() -> None:
-    given(payment, REQUESTED, CAPTURED, REFUND_REQUESTED).when(DISPUTE).then_refused("payment_state")
+def test_money_that_went_back_cannot_be_disputed() -> None:
     given(payment, REQUESTED, CAPTURED, REFUND_REQUESTED, REFUNDED).when(DISPUTE).then_refused(
         "payment_state"
     )
+
+
+# ── A part of it ──────────────────────────────────────────────────────────────────────────────────
+
+PART, REST = Money(500, "usd"), Money(1499, "usd")
+SORRY = RequestRefund("sorry for the noise", PART)
+PART_ASKED = RefundRequested("sorry for the noise", PART)
+PART_BACK = PaymentRefunded("re_1", PART)
+
+
+def test_a_part_goes_back_and_the_rest_is_kept() -> None:
+    given(payment, REQUESTED, CAPTURED).when(SORRY).then(PART_ASKED)
+    given(payment, REQUESTED, CAPTURED, PART_ASKED).when(RefundPayment("re_1")).then(PART_BACK)
+    state = given(payment, REQUESTED, CAPTURED, PART_ASKED, PART_BACK).state
+    assert isinstance(state, Captured)
+    assert kept(state) == REST
+
+
+def test_the_same_word_for_a_part_gives_it_back_once() -> None:
+    given(payment, REQUESTED, CAPTURED, PART_ASKED).when(SORRY).then_nothing()
+    given(payment, REQUESTED, CAPTURED, PART_ASKED, PART_BACK).when(SORRY).then_nothing()
+    given(payment, REQUESTED, CAPTURED, PART_ASKED, PART_BACK).when(RequestRefund("again", PART)).then(
+        RefundRequested("again", PART)
+    )
+
+
+def test_after_a_part_the_rest_goes_back() -> None:
+    history = (REQUESTED, CAPTURED, PART_ASKED, PART_BACK, RefundRequested("order expired"))
+    given(payment, *history).when(RefundPayment("re_2")).then(PaymentRefunded("re_2", REST))
+    assert isinstance(given(payment, *history, PaymentRefunded("re_2", REST)).state, Refunded)
+
+
+@pytest.mark.parametrize("amount", [Money(0, "usd"), Money(-1, "usd"), Money(1500, "usd"), Money(5, "eur")])
+def test_more_than_is_left_cannot_go_back(amount: Money) -> None:
+    given(payment, REQUESTED, CAPTURED, PART_ASKED, PART_BACK).when(
+        RequestRefund("too much", amount)
+    ).then_refused("refund_amount")
+
+
+def test_a_refund_has_a_reason_and_one_is_made_at_a_time() -> None:
+    given(payment, REQUESTED, CAPTURED).when(RequestRefund(" ")).then_refused("reason_missing")
+    given(payment, REQUESTED, CAPTURED, PART_ASKED).when(ASK_FOR_REFUND).then_refused("refund_in_progress")
+
+
+def test_a_part_that_somebody_else_gave_back_meanwhile_leaves_ours_to_be_made() -> None:
+    given(payment, REQUESTED, CAPTURED, PART_ASKED).when(RefundPayment("re_desk", Money(7, "usd"))).then(
+        PaymentRefunded("re_desk", Money(7, "usd")), PART_ASKED
+    )
+
+
+# ── A refund that does not go through at once ─────────────────────────────────────────────────────
+
+FAILED = RefundFailed("re_1", "expired_or_canceled_card")
+
+
+def test_a_refund_that_fails_is_owed_again_as_another_refund() -> None:
+    history = (REQUESTED, CAPTURED, REFUND_REQUESTED)
+    given(payment, *history).when(FailRefund("re_1", "expired_or_canceled_card")).then(FAILED)
+    first, second = given(payment, *history).state, given(payment, *history, FAILED).state
+    assert isinstance(first, Refunding)
+    assert isinstance(second, Refunding)
+    assert (first.past.number, second.past.number) == (0, 1)
+    given(payment, *history, FAILED).when(FailRefund("re_1", "late word")).then_nothing()
+    given(payment, *history, FAILED).when(RefundPayment("re_2")).then(PaymentRefunded("re_2", PRICE))
+
+
+def test_a_refund_that_went_through_and_failed_later_is_owed_again() -> None:
+    history = (REQUESTED, CAPTURED, REFUND_REQUESTED, REFUNDED)
+    lost = RefundFailed("re_1", "closed", PRICE)
+    given(payment, *history).when(FailRefund("re_1", "closed")).then(lost)
+    state = given(payment, *history, lost).state
+    assert isinstance(state, Refunding)
+    assert (state.reason, state.amount, kept(state)) == ("order expired", PRICE, PRICE)
+
+
+def test_a_refund_that_the_provider_still_works_on_is_known_by_its_name() -> None:
+    history = (REQUESTED, CAPTURED, REFUND_REQUESTED)
+    given(payment, *history).when(AwaitRefund("re_1")).then(RefundPending("re_1"))
+    given(payment, *history, RefundPending("re_1")).when(AwaitRefund("re_1")).then_nothing()
+    state = given(payment, *history, RefundPending("re_1")).state
+    assert isinstance(state, Refunding)
+    assert (state.reason, state.refund) == ("order expired", "re_1")
+
+
+def test_a_payment_that_the_provider_still_works_on_can_end_in_any_way() -> None:
+    given(payment, REQUESTED).when(AwaitPayment("pi_1")).then(PaymentPending("pi_1"))
+    history = (REQUESTED, PaymentPending("pi_1"))
+    given(payment, *history).when(AwaitPayment("pi_1")).then_nothing()
+    for command, event in ((AUTHORIZE, AUTHORIZED), (DECLINE, DECLINED), (CAPTURE, CAPTURED), (VOID, VOIDED)):
+        given(payment, *history).when(command).then(event)
+
+
+# ── A dispute ─────────────────────────────────────────────────────────────────────────────────────
+
+WON, LOST = DisputeWon("dp_1"), DisputeLost("dp_1", PRICE)
+
+
+def test_a_dispute_that_is_won_leaves_the_money_where_it_was() -> None:
+    given(payment, REQUESTED, CAPTURED, DISPUTED).when(CloseDispute("dp_1", won=True)).then(WON)
+    history = (REQUESTED, CAPTURED, DISPUTED, WON)
+    assert kept(given(payment, *history).state) == PRICE
+    given(payment, *history).when(CloseDispute("dp_1", won=True)).then_nothing()
+    given(payment, *history).when(DISPUTE).then_nothing()
+
+
+def test_a_dispute_that_is_lost_takes_the_money() -> None:
+    given(payment, REQUESTED, CAPTURED, DISPUTED).when(CloseDispute("dp_1", won=False)).then(LOST)
+    history = (REQUESTED, CAPTURED, DISPUTED, LOST)
+    assert kept(given(payment, *history).state) is None
+    given(payment, *history).when(CloseDispute("dp_1", won=False)).then_nothing()
+    given(payment, *history).when(ASK_FOR_REFUND).then_nothing()
+
+
+def test_a_refund_that_was_owed_before_a_dispute_is_owed_after_it_is_won() -> None:
+    history = (REQUESTED, CAPTURED, REFUND_REQUESTED, DISPUTED)
+    given(payment, *history).when(CloseDispute("dp_1", won=True)).then(WON, REFUND_REQUESTED)
+    given(payment, *history).when(CloseDispute("dp_1", won=False)).then(LOST)
+
+
+def test_only_the_dispute_that_was_opened_is_settled() -> None:
+    given(payment, REQUESTED, CAPTURED, DISPUTED).when(CloseDispute("dp_2", won=True)).then_refused(
+        "payment_state"
+    )
+    given(payment, REQUESTED, CAPTURED).when(CloseDispute("dp_1", won=True)).then_refused("payment_state")
+
+
+# ── What the first version wrote ──────────────────────────────────────────────────────────────────
+
+
+def test_a_refund_without_an_amount_gave_all_of_it_back() -> None:
+    state = given(payment, REQUESTED, CAPTURED, REFUND_REQUESTED, PaymentRefunded("re_1")).state
+    assert isinstance(state, Refunded)
 
 
 # ── What it says ──────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from domain.decider import AnyDecider, Refused
 from domain.deciders import DECIDERS
+from domain.money import Money
 from domain.order import (
     AwaitingPayment,
     Cancelled,
@@ -21,11 +22,16 @@ from domain.order import (
     order,
 )
 from domain.payment import (
+    DisputeLost,
     PaymentCaptured,
     PaymentDeclined,
     PaymentRefunded,
     PaymentRequested,
     PaymentVoided,
+    RefundFailed,
+    Refunding,
+    RefundRequested,
+    kept,
     payment,
 )
 from domain.ticket import (
@@ -200,18 +206,35 @@ def test_the_hold_of_an_order_is_never_moved(facts: tuple[Any, ...]) -> None:
 # ── A payment ─────────────────────────────────────────────────────────────────────────────────────
 
 
-@given(histories(payment))
-def test_of_every_payment_either_the_whole_price_is_kept_or_nothing(facts: tuple[Any, ...]) -> None:
-    price = kept = 0
-    for fact in facts:
+@given(histories(payment, max_commands=20))
+def test_the_facts_of_a_payment_add_up_to_what_is_kept_and_never_beyond_its_price(
+    facts: tuple[Any, ...],
+) -> None:
+    price = here = 0
+    for fact, state in zip(facts, states_of(payment, facts)[1:], strict=True):
         match fact:
             case PaymentRequested(amount=amount):
                 price = amount.amount
             case PaymentCaptured():
-                kept += price
-            case PaymentRefunded():
-                kept -= price
-        assert kept in (0, price)
+                here += price
+            case PaymentRefunded(amount=Money() as back) | DisputeLost(amount=back):
+                here -= back.amount
+            case RefundFailed(restored=Money() as restored):
+                here += restored.amount
+        assert 0 <= here <= price
+        assert here == (known.amount if (known := kept(state)) else 0)
+
+
+@given(histories(payment, max_commands=20))
+def test_no_two_refunds_of_an_attempt_are_asked_for_under_one_number(facts: tuple[Any, ...]) -> None:
+    """Under the number of a refund that has had its end, the provider would only say again how it ended."""
+    last = -1
+    for fact, state in zip(facts, states_of(payment, facts)[1:], strict=True):
+        if isinstance(state, Refunding) and isinstance(fact, RefundRequested | RefundFailed):
+            assert state.past.number >= last
+            last = state.past.number
+        if isinstance(fact, RefundFailed | PaymentRefunded):
+            assert not isinstance(state, Refunding) or state.past.number > 0
 
 
 @given(histories(payment))

@@ -94,6 +94,16 @@ Unrequested
     *                   payment_unknown
 Requested
     RequestPayment      nothing | payment_exists
+    AwaitPayment        PaymentPending -> Pending
+    RequireAction       PaymentActionRequired -> ActionRequired
+    AuthorizePayment    PaymentAuthorized -> Authorized
+    DeclinePayment      PaymentDeclined -> Declined
+    CapturePayment      PaymentCaptured -> Captured
+    VoidPayment         PaymentVoided -> Voided
+    *                   payment_state
+Pending
+    RequestPayment      nothing | payment_exists
+    AwaitPayment        PaymentPending -> Pending | nothing
     RequireAction       PaymentActionRequired -> ActionRequired
     AuthorizePayment    PaymentAuthorized -> Authorized
     DeclinePayment      PaymentDeclined -> Declined
@@ -102,6 +112,7 @@ Requested
     *                   payment_state
 ActionRequired
     RequestPayment      nothing | payment_exists
+    AwaitPayment        PaymentPending -> Pending
     RequireAction       PaymentActionRequired -> ActionRequired | nothing
     AuthorizePayment    PaymentAuthorized -> Authorized
     DeclinePayment      PaymentDeclined -> Declined
@@ -118,25 +129,53 @@ Authorized
 Captured
     RequestPayment      nothing | payment_exists
     CapturePayment      nothing
-    RequestRefund       RefundRequested -> Refunding
-    DisputePayment      PaymentDisputed -> Disputed
+    RequestRefund       RefundRequested -> Refunding | nothing | reason_missing | refund_amount
+    AwaitRefund         nothing
+    RefundPayment       PaymentRefunded -> Captured | PaymentRefunded -> Refunded | nothing | refund_amount
+    FailRefund          RefundFailed -> Refunding | nothing
+    DisputePayment      PaymentDisputed -> Disputed | nothing
+    CloseDispute        nothing | payment_state
     *                   payment_state
 Disputed
     RequestPayment      nothing | payment_exists
     CapturePayment      nothing
+    RequestRefund       payment_state | reason_missing
+    AwaitRefund         nothing
+    FailRefund          nothing
     DisputePayment      nothing
+    CloseDispute        DisputeLost -> ChargedBack | DisputeWon + RefundRequested -> Refunding
+    CloseDispute        DisputeWon -> Captured | nothing | payment_state
+    *                   payment_state
+ChargedBack
+    RequestPayment      nothing | payment_exists
+    CapturePayment      nothing
+    RequestRefund       nothing | reason_missing
+    AwaitRefund         nothing
+    RefundPayment       nothing
+    FailRefund          nothing
+    DisputePayment      nothing
+    CloseDispute        nothing | payment_state
     *                   payment_state
 Refunding
     RequestPayment      nothing | payment_exists
     CapturePayment      nothing
-    RequestRefund       nothing
-    RefundPayment       PaymentRefunded -> Refunded
+    RequestRefund       nothing | reason_missing | refund_in_progress
+    AwaitRefund         RefundPending -> Refunding | nothing
+    RefundPayment       PaymentRefunded + RefundRequested + RefundPending -> Refunding
+    RefundPayment       PaymentRefunded + RefundRequested -> Refunding | PaymentRefunded -> Captured
+    RefundPayment       PaymentRefunded -> Refunded | nothing | refund_amount
+    FailRefund          RefundFailed -> Refunding | nothing
+    DisputePayment      PaymentDisputed -> Disputed | nothing
+    CloseDispute        nothing | payment_state
     *                   payment_state
 Refunded
     RequestPayment      nothing | payment_exists
     CapturePayment      nothing
-    RequestRefund       nothing
+    RequestRefund       nothing | reason_missing
+    AwaitRefund         nothing
     RefundPayment       nothing
+    FailRefund          RefundFailed -> Refunding | nothing
+    CloseDispute        nothing | payment_state
     *                   payment_state
 Declined
     RequestPayment      nothing | payment_exists

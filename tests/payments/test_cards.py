@@ -1,6 +1,7 @@
 """What each test card does, and what each call makes of an attempt."""
 
 import pytest
+from msgspec.structs import replace
 
 from domain.money import Money
 from gateways.cards import (
@@ -22,15 +23,16 @@ from processmanager.ports import (
     IsRefunded,
     IsVoided,
     NeedsAction,
+    Returned,
 )
-from tests.payments.attempts import attempt
+from tests.payments.attempts import PRICE, attempt
 
 WAITING = NeedsAction("pi_p1", "confirm:p1")
 AUTHORIZED = IsAuthorized("pi_p1")
 DECLINED = IsDeclined("generic_decline", "Your card was declined.")
 CAPTURED = IsCaptured("pi_p1")
 VOIDED = IsVoided()
-REFUNDED = IsRefunded("re_p1")
+REFUNDED = IsRefunded("re_p1", "pi_p1")
 
 
 @pytest.mark.parametrize("token", ["tok_visa", "tok_mastercard", "tok_amex", "tok_slow", "tok_lostAnswer"])
@@ -127,3 +129,30 @@ def test_only_tokens_that_exist_are_ever_written_down() -> None:
     assert all(printable(token) == token for token in CARDS)
     assert "4242" not in printable("4242424242424242")
     assert card_of("4242424242424242").refusal is not None
+
+
+# ── Refunds ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_part_goes_back_and_then_the_rest() -> None:
+    part = replace(attempt(), back=Money(500, "usd"))
+    first = after("refund", part, CAPTURED)
+    assert first == IsCaptured("pi_p1", (Returned("re_p1", Money(500, "usd"), "done"),))
+    second = after("refund", attempt(), first)
+    assert isinstance(second, IsCaptured)
+    assert second.returned[1:] == (Returned("re_p1_1", PRICE - Money(500, "usd"), "done"),)
+    assert after("refund", attempt(), second) == second
+
+
+def test_more_than_was_taken_does_not_go_back() -> None:
+    assert after("refund", replace(attempt(), back=Money(10**9, "usd")), CAPTURED) == CAPTURED
+
+
+def test_the_first_refund_to_a_closed_card_fails_and_the_next_goes_through() -> None:
+    closed = replace(attempt(), method="tok_refundFail")
+    failed = after("refund", closed, CAPTURED)
+    assert isinstance(failed, IsCaptured)
+    assert [each.standing for each in failed.returned] == ["failed"]
+    done = after("refund", closed, failed)
+    assert isinstance(done, IsCaptured)
+    assert [each.standing for each in done.returned] == ["failed", "done"]

@@ -20,6 +20,7 @@ from processmanager.ports import (
     IsCaptured,
     IsDeclined,
     IsRefunded,
+    IsUnknown,
     IsVoided,
     NeedsAction,
     PaymentsUnavailable,
@@ -89,12 +90,9 @@ class Purchases(RuleBasedStateMachine):
             assert self.answers.setdefault(key, answer) == answer
 
     async def truth(self, attempt: Attempt) -> Fate:
-        try:
-            answers = [await bank.look(attempt) for bank in self.banks]
-        except UnknownAttempt:
-            return None
+        answers = [await bank.look(attempt) for bank in self.banks]
         assert answers[0] == answers[1]
-        return type(answers[0])
+        return None if isinstance(answers[0], IsUnknown) else type(answers[0])
 
     @rule(bank=a_bank, operation=an_operation, attempt=an_attempt, key=a_key)
     def one_call(self, bank: int, operation: str, attempt: Attempt, key: str) -> None:

@@ -64,7 +64,7 @@ class World(NamedTuple):
     moment: int
     facts: Facts
     seen: Seen = Seen()
-    doing: Tell | Ask | payment.Command | None = None
+    doing: Tell | Ask | tuple[payment.Command, ...] | None = None
 
 
 def beginning() -> World:
@@ -85,7 +85,7 @@ def beginning() -> World:
 
 # ── The provider, as the port describes it ────────────────────────────────────────────────────────
 
-AUTHORIZED, CAPTURED, REFUNDED = IsAuthorized("pi"), IsCaptured("pi"), IsRefunded("re")
+AUTHORIZED, CAPTURED, REFUNDED = IsAuthorized("pi"), IsCaptured("pi"), IsRefunded("re", "pi")
 DECLINED, VOIDED, AT_THE_BANK = IsDeclined("declined", ""), IsVoided(), NeedsAction("pi", "confirm")
 
 
@@ -151,7 +151,7 @@ class Walk:
         elif isinstance(step, Ask):
             for asked, said in self._asked(facts, step):
                 yield f"{step.verb}, and the word is lost", asked
-                yield step.verb, told(asked, payment.payment, said)
+                yield step.verb, all_told(asked, said)
 
     def _slow(self, world: World) -> Iterator[tuple[str, World]]:
         match world.doing:
@@ -167,7 +167,7 @@ class Walk:
                 for facts, said in self._asked(world.facts, step):
                     yield f"slow: {step.verb}", world._replace(facts=facts, doing=said)
             case said:
-                facts = told(world.facts, payment.payment, said)
+                facts = all_told(world.facts, said)
                 yield "slow: records", world._replace(facts=facts, seen=Seen(), doing=None)
         yield "slow: dies", world._replace(seen=Seen(), doing=None)
 
@@ -186,7 +186,7 @@ class Walk:
             if proven and not isinstance(step, Wait):
                 yield f"slow: decides {step.name}", world._replace(doing=step)
 
-    def _asked(self, facts: Facts, step: Ask) -> Iterator[tuple[Facts, payment.Command]]:
+    def _asked(self, facts: Facts, step: Ask) -> Iterator[tuple[Facts, tuple[payment.Command, ...]]]:
         for answer in self._provider(step.verb, facts.provider):
             yield facts._replace(provider=answer), heard(answer, step.reason)
 
@@ -199,7 +199,7 @@ class Walk:
             if isinstance(step, Tell):
                 after = {told(facts, step.decider, step.command)}
             elif isinstance(step, Ask):
-                after = {told(asked, payment.payment, said) for asked, said in self._asked(facts, step)}
+                after = {all_told(asked, said) for asked, said in self._asked(facts, step)}
             else:
                 after = set()
             if not after - {facts}:
@@ -214,6 +214,13 @@ def told(facts: Facts, decider: AnyDecider, command: Any) -> Facts:
     decision = decider.decide(command, before)
     after = before if isinstance(decision, Refused) else decider.fold(before, decision)
     return facts._replace(**{decider.category: _uncounted(after)})
+
+
+def all_told(facts: Facts, said: tuple[payment.Command, ...]) -> Facts:
+    """Record, one by one, what the provider said of the attempt."""
+    for command in said:
+        facts = told(facts, payment.payment, command)
+    return facts
 
 
 def _uncounted(state: Any) -> Any:

@@ -8,6 +8,7 @@ import pytest
 
 from domain import order, payment, ticket
 from domain.decider import Refused
+from domain.money import Money
 from processmanager.purchase import Ask, Purchase, Step, Tell, Wait, needs_proof, next_step
 from tests.processmanager.house import GRACE, HOLD, PRICE, START
 
@@ -48,7 +49,10 @@ CONFIRMING = payment.ActionRequired(REQUEST, "ref", "confirm")
 AUTHORIZED = payment.Authorized(REQUEST, "ref")
 CAPTURED = payment.Captured(REQUEST, "ref")
 DISPUTED = payment.Disputed(REQUEST, "ref", "d1", "fraud")
+CHARGED_BACK = payment.ChargedBack(REQUEST, "ref", "fraud")
+PENDING = payment.Pending(REQUEST, "ref")
 REFUNDING = payment.Refunding(REQUEST, "ref", "why")
+ON_ITS_WAY = payment.Refunding(REQUEST, "ref", "why", refund="re_1")
 REFUNDED = payment.Refunded(REQUEST, "ref", "why")
 DECLINED = payment.Declined(REQUEST, "card_declined", "No.")
 VOIDED = payment.Voided(REQUEST, "why")
@@ -59,7 +63,10 @@ PAYMENTS: tuple[payment.State, ...] = (
     AUTHORIZED,
     CAPTURED,
     DISPUTED,
+    CHARGED_BACK,
+    PENDING,
     REFUNDING,
+    ON_ITS_WAY,
     REFUNDED,
     DECLINED,
     VOIDED,
@@ -122,14 +129,17 @@ def test_a_command_that_is_next_is_never_refused() -> None:
         # Paying: the money is asked for step by step.
         ((PAYING, HELD, UNREQUESTED), payment.RequestPayment),
         ((PAYING, HELD, REQUESTED), "authorize"),
-        ((PAYING, HELD, CONFIRMING), "look"),
+        *(((PAYING, HELD, waiting), "look") for waiting in (CONFIRMING, PENDING)),
         ((PAYING, HELD, AUTHORIZED), ticket.SellTicket),
         ((PAYING, SOLD, AUTHORIZED), "capture"),
         ((PAYING, SOLD, CAPTURED), order.CompleteOrder),
         ((PAYING, SOLD, DISPUTED), order.CompleteOrder),
         # Paying, and it came to nothing.
-        *(((PAYING, HELD, ended), order.FailPayment) for ended in (DECLINED, VOIDED, REFUNDED)),
+        *(((PAYING, HELD, ended), order.FailPayment) for ended in (DECLINED, VOIDED, REFUNDED, CHARGED_BACK)),
         ((PAYING, HELD, REFUNDING), "refund"),
+        ((PAYING, HELD, ON_ITS_WAY), "look"),
+        # Paying, and the money is in question before the ticket is handed over.
+        ((PAYING, HELD, DISPUTED), Wait),
         # Paying, and the money came by itself.
         ((PAYING, HELD, CAPTURED), ticket.SellTicket),
         # Paying, and the ticket is not ours.
@@ -138,16 +148,22 @@ def test_a_command_that_is_next_is_never_refused() -> None:
         # Completed: nothing, unless the money goes back.
         ((COMPLETED, SOLD, CAPTURED), Wait),
         ((COMPLETED, SOLD, REFUNDING), "refund"),
-        ((COMPLETED, SOLD, REFUNDED), ticket.ReturnTicket),
+        ((COMPLETED, SOLD, ON_ITS_WAY), "look"),
+        ((COMPLETED, SOLD, DISPUTED), Wait),
+        *(((COMPLETED, SOLD, gone), ticket.ReturnTicket) for gone in (REFUNDED, CHARGED_BACK)),
         ((COMPLETED, FREE, REFUNDED), Wait),
         ((COMPLETED, HELD, REFUNDED), ticket.ReleaseTicket),
         # Cancelled: the ticket first, which needs nobody outside.
         *(((CANCELLED, HELD, paid), ticket.ReleaseTicket) for paid in PAYMENTS),
         *(((CANCELLED, SOLD, paid), ticket.ReturnTicket) for paid in PAYMENTS),
-        *(((CANCELLED, TAKEN, open_), "void") for open_ in (REQUESTED, CONFIRMING, AUTHORIZED)),
+        *(((CANCELLED, TAKEN, open_), "void") for open_ in (REQUESTED, PENDING, CONFIRMING, AUTHORIZED)),
         ((CANCELLED, TAKEN, CAPTURED), payment.RequestRefund),
         ((CANCELLED, TAKEN, REFUNDING), "refund"),
-        *(((CANCELLED, TAKEN, over), Wait) for over in (UNREQUESTED, REFUNDED, DECLINED, VOIDED, DISPUTED)),
+        ((CANCELLED, TAKEN, ON_ITS_WAY), "look"),
+        *(
+            ((CANCELLED, TAKEN, over), Wait)
+            for over in (UNREQUESTED, REFUNDED, DECLINED, VOIDED, DISPUTED, CHARGED_BACK)
+        ),
     ],
     ids=lambda each: "-".join(type(part).__name__ for part in each) if isinstance(each, tuple) else None,
 )
@@ -163,8 +179,9 @@ def test_what_is_next_while_the_hold_lasts(case: Case, expected: Any) -> None:
         ((PAYING, HELD, REQUESTED), DEADLINE - timedelta(milliseconds=1), DEADLINE),
         ((PAYING, HELD, AUTHORIZED), DEADLINE - timedelta(milliseconds=1), DEADLINE),
         ((PAYING, SOLD, AUTHORIZED), DEADLINE - timedelta(milliseconds=1), DEADLINE),
+        ((PAYING, HELD, DISPUTED), DEADLINE - timedelta(milliseconds=1), DEADLINE),
     ],
-    ids=["unpaid", "not yet asked for", "asked for", "set aside", "sold"],
+    ids=["unpaid", "not yet asked for", "asked for", "set aside", "sold", "in question"],
 )
 def test_a_hold_ends_at_its_end_and_not_before(case: Case, early: Any, at: Any) -> None:
     assert told(step_for(case, early)) != order.ExpireOrder
@@ -206,6 +223,25 @@ def test_each_step_of_each_attempt_has_a_key_of_its_own_that_stays_the_same() ->
     keys = {step.key for _ in range(2) for case in product(ORDERS, TICKETS, PAYMENTS)
             if isinstance(step := step_for(case), Ask)}  # fmt: skip
     assert keys == {f"p1:{verb}" for verb in ("authorize", "look", "capture", "void", "refund")}
+
+
+def test_a_refund_is_another_one_after_each_that_had_its_end() -> None:
+    part = payment.Given("re_1", Money(1, "usd"), "why")
+    for past, key in (
+        (payment.Past(), "p1:refund"),
+        (payment.Past(failed=("re_1",)), "p1:refund:1"),
+        (payment.Past((part,), ("re_0",)), "p1:refund:2"),
+    ):
+        step = step_for((COMPLETED, SOLD, payment.Refunding(REQUEST, "ref", "why", past, Money(5, "usd"))))
+        assert isinstance(step, Ask)
+        assert (step.key, step.attempt.back) == (key, Money(5, "usd"))
+
+
+def test_the_provider_is_told_which_request_began_it_and_when() -> None:
+    asked = payment.PaymentRequested("o1", PRICE, "tok_visa", "request-1", START)
+    step = step_for((PAYING, HELD, payment.Requested(asked)))
+    assert isinstance(step, Ask)
+    assert (step.attempt.request, step.attempt.at) == ("request-1", START)
 
 
 def test_what_cannot_be_taken_back_is_done_on_a_current_picture_alone() -> None:

@@ -118,8 +118,8 @@ class Marketplace:
             self._tell(step.decider, step.key, step.command)
         elif isinstance(step, Ask):
             answers = ANSWERS[step.verb]
-            said = heard(answers[whom % len(answers)], step.reason)
-            self._tell(payment.payment, step.attempt.id, said)
+            for said in heard(answers[whom % len(answers)], step.reason):
+                self._tell(payment.payment, step.attempt.id, said)
 
     def _tell(self, decider: AnyDecider, key: str, command: Any) -> bool:
         """Whether the command led to anything."""

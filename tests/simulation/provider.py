@@ -13,6 +13,7 @@ from processmanager.ports import (
     IsCaptured,
     IsDeclined,
     IsRefunded,
+    IsUnknown,
     IsVoided,
     NeedsAction,
     PaymentsUnavailable,
@@ -202,7 +203,7 @@ def _truth(account: Account) -> Answer:
         case "captured":
             return IsCaptured(reference)
         case "refunded":
-            return IsRefunded(reference)
+            return IsRefunded(f"refund of {account.attempt.id}", reference)
         case "declined":
             return IsDeclined("card_declined", "Your card was declined.")
         case "voided":
@@ -212,4 +213,4 @@ def _truth(account: Account) -> Answer:
         case "confirming":
             return NeedsAction(reference, "confirm at your bank")
         case _:
-            raise PaymentsUnavailable("the provider knows nothing of this attempt")
+            return IsUnknown()

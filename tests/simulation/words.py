@@ -168,18 +168,20 @@ class Words:
         if was not in before:
             raise Violation(ONE_PAYMENT, f"{fact} while the payment is {was}")
         self.payments[fact.key] = then
-        self._given_back(fact)
+        self._given_back(fact, was)
         if isinstance(event := fact.event, payment.PaymentRequested):
             self._paid_for[fact.key] = event.order
             if event.amount != self.placed[event.order].price:
                 raise Violation(AS_AGREED, f"{fact} is not the price of the order")
 
-    def _given_back(self, fact: AnyRecorded) -> None:
+    def _given_back(self, fact: AnyRecorded, was: str) -> None:
         match fact.event:
             case payment.RefundRequested():
                 wanted = fact.metadata.actor == SUPPORT
             case payment.PaymentVoided(reason):
                 wanted = reason == "ended at the provider"
+                # While his bank waits for him, the buyer may cancel: the attempt ends before the order does.
+                wanted |= reason == order.CANCELLED_BY_BUYER and was == "confirming"
             case _:
                 return
         standing, _ = self.orders[self._paid_for[fact.key]]

@@ -225,7 +225,12 @@ class EventStoreDBStore:
         return NewEvent(encoded.type, encoded.data, encoded.metadata, id=proposed.id)
 
     def _recorded(self, event: RecordedEvent) -> AnyRecorded:
-        decoded, metadata = self._codec.decode(event.type, event.data, event.metadata)
-        position = event.commit_position
-        assert position is not None  # servers before 22.10 gave none
-        return Recorded(event.stream_name, event.stream_position, position, event.id, decoded, metadata)
+        return as_recorded(event, self._codec)
+
+
+def as_recorded(event: RecordedEvent, codec: Codec) -> AnyRecorded:
+    """The event as this version understands it."""
+    decoded, metadata = codec.decode(event.type, event.data, event.metadata)
+    position = event.commit_position
+    assert position is not None  # servers before 22.10 gave none
+    return Recorded(event.stream_name, event.stream_position, position, event.id, decoded, metadata)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from esdbclient import RecordedEvent
-from msgspec import DecodeError, json
+from msgspec import DecodeError, Struct, field, json
 
 from domain.decider import AnyRecorded, Recorded, Unreadable
 from gateways.codec import NOTHING_KNOWN, derived_id
@@ -31,6 +31,46 @@ def whole_from(
         # A stream that was never written is not found at all; this one is there and shows nothing.
         return [gap(stream, revision, position, "the stream was cut off behind its end")]
     return found
+
+
+def notes(hidden: dict[str, str], event: RecordedEvent) -> bool:
+    """Whether this is no event, but EventStoreDB's own note of a stream, and what it says is then kept.
+
+    hidden: streams of which something is no longer shown, and why. A later note may take that back.
+    """
+    if event.stream_name.startswith("$$"):
+        stream = event.stream_name[2:]
+        hidden.pop(stream, None)
+        if why := _hides(event.data):
+            hidden[stream] = why
+        return True
+    if event.stream_position == _EVERYTHING:
+        hidden[event.stream_name] = "it was ended for good"
+        return True
+    return False
+
+
+def _hides(metadata: bytes) -> str | None:
+    """What a stream's metadata keeps from being shown."""
+    try:
+        said = json.decode(metadata, type=_Limits)
+    except DecodeError:  # counts as no metadata, with the server too
+        return None
+    if said.before == _EVERYTHING:
+        return "it was deleted"
+    if said.before > 0:
+        return f"it was cut off before revision {said.before}"
+    if said.count is not None or said.age is not None:
+        return "it is being cut off: its metadata has $maxCount or $maxAge"
+    return None
+
+
+class _Limits(Struct, frozen=True):
+    """What of a stream's metadata has an effect on what is shown."""
+
+    before: int = field(default=0, name="$tb")
+    count: int | None = field(default=None, name="$maxCount")
+    age: int | None = field(default=None, name="$maxAge")
 
 
 def says_deleted(metadata: Sequence[RecordedEvent]) -> bool:

@@ -12,6 +12,7 @@ from gateways.eventstoredb_calls import (
     Calls,
     NotLeader,
     read_all_once,
+    read_from_once,
     read_stream_once,
     whole,
 )
@@ -20,6 +21,9 @@ from processmanager.ports import OutcomeUnknown, StoreUnavailable
 
 T = TypeVar("T")
 
+PAGE = 500
+"""Events that are read at once."""
+
 
 def streams_of(categories: Iterable[str]) -> str:
     """A regular expression for the names of all streams of some categories.
@@ -27,6 +31,11 @@ def streams_of(categories: Iterable[str]) -> str:
     One group: the client puts ^ and $ around the whole.
     """
     return f"({'|'.join(re.escape(each) for each in sorted(categories))})-[\\s\\S]*"
+
+
+def with_metadata(streams: str) -> str:
+    """The same streams and those of their metadata, which say what EventStoreDB no longer shows of them."""
+    return rf"((\$\$)?{streams})"
 
 
 async def first_look(address: Address, seconds: float, look: Callable[[Calls], Awaitable[T]]) -> T:
@@ -53,13 +62,16 @@ async def last_event(calls: Calls, streams: str) -> RecordedEvent | None:
     return found[0] if found else None
 
 
-async def last_events(calls: Calls, streams: str, count: int) -> list[RecordedEvent]:
-    """The last events of some streams, the last one first."""
+async def last_events(
+    calls: Calls, streams: str, count: int, before: int | None = None
+) -> list[RecordedEvent]:
+    """The last events of some streams, the last one first; those before a position if there is one."""
     return await reading(
         calls,
         lambda client, timeout: whole(
             read_all_once(
                 client,
+                commit_position=before,
                 backwards=True,
                 filter_include=[streams],
                 filter_by_stream_name=True,
@@ -86,6 +98,24 @@ async def reading(calls: Calls, action: Action[list[RecordedEvent]]) -> list[Rec
         return list(await calls.call(action))
     except OutcomeUnknown as error:
         raise StoreUnavailable(str(error)) from None
+
+
+async def behind_last(calls: Calls, streams: str, count: int) -> int:
+    """The position behind which the last ``count`` events of some streams stand; 0 if there are not more."""
+    position: int | None = None
+    while count >= 0:
+        page = await last_events(calls, streams, min(count + 1, PAGE), position)
+        if len(page) < min(count + 1, PAGE):
+            return 0
+        count -= len(page)
+        position = position_of(page[-1])
+    return position or 0
+
+
+async def stands_at(calls: Calls, position: int) -> bool:
+    """Whether a record, of anybody's, begins at ``position``."""
+    found = await reading(calls, lambda client, timeout: read_from_once(client, position, timeout))
+    return bool(found) and position_of(found[0]) == position
 
 
 def position_of(event: RecordedEvent | None) -> int:

@@ -1,8 +1,9 @@
 """``admitone doctor``: hold everything that is written against everything else that is."""
 
 import asyncio
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,8 @@ import click
 
 from deploy.commands.options import command_line, data_option, existing, load, setting
 from deploy.places import Places
+from deploy.reading import EMBEDDED
+from deploy.settings import Settings, option_name, variable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,6 +30,7 @@ SHOWN = 10
 
 @click.command(short_help="cross-check the log, read models, deadlines and payments")
 @setting("data")
+@setting("store")
 def doctor(**options: str | None) -> None:
     """Read the whole log and hold against it the read models, the deadlines and the provider's ledger.
 
@@ -40,34 +44,44 @@ def doctor(**options: str | None) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     told = load(**options)
-    places = existing(told.data)
+    places = existing(told.data) if told.store == EMBEDDED else Places(told.data)
     models = ModelChecks(places)
-    books = asyncio.run(read_books(places, models))
+    books = asyncio.run(read_books(told, models))
     case = Case(books, entries(told.ledger), datetime.now(UTC))
-    wrong = sum(_tell(console, places, check.__doc__ or "", check(case)) for check in CHECKS)
-    wrong += _tell(console, places, "Each read model is what a rebuild gives.", models.findings())
+    there = [*data_option(places), *_store_option(told)]
+    wrong = sum(_tell(console, there, check.__doc__ or "", check(case)) for check in CHECKS)
+    wrong += _tell(console, there, "Each read model is what a rebuild gives.", models.findings())
     size = f"{books.events:,} events in {len(books.touched):,} streams"
     found = f"{wrong:,} finding{'s' if wrong > 1 else ''}" if wrong else "all is well"
     console.print(f"\n{size}: {found}.")
     sys.exit(1 if wrong else 0)
 
 
-async def read_books(places: Places, models: "ModelChecks") -> "Books":
+async def read_books(told: Settings, models: "ModelChecks") -> "Books":
     """The whole log, folded, and shown to ``models`` on the way."""
     from rich.console import Console
     from rich.progress import Progress
 
     from deploy.books import Books
-    from deploy.log_reader import head, pages
+    from deploy.log_beside import opened
 
-    books = Books()
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("Reading the log", total=head(places.log))
-        async for page in pages(places.log):
-            books.take(page)
-            models.take(page)
-            progress.update(task, completed=page[-1].position)
+    books, console = Books(), Console(stderr=True)
+    async with opened(told) as log:
+        with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+            task = progress.add_task("Reading the log", total=log.head())
+            async for page in log.pages():
+                books.take(page)
+                models.take(page)
+                progress.update(task, completed=page[-1].position)
+        for stream, why in log.hidden.items():
+            books.broken.setdefault(stream, f"EventStoreDB no longer shows all of it: {why}")
     return books
+
+
+def _store_option(told: Settings) -> list[str]:
+    """What a command line needs to find the store; its address may hold a password, so it is not repeated."""
+    usual = told.store == EMBEDDED or variable("store") in os.environ
+    return [] if usual else [option_name("store"), "esdb://…"]
 
 
 def entries(ledger_file: Path) -> tuple["Entry", ...]:
@@ -80,7 +94,7 @@ def entries(ledger_file: Path) -> tuple["Entry", ...]:
         return tuple(ledger.entries())
 
 
-def _tell(console: "Console", places: Places, title: str, found: Iterable["Finding"]) -> int:
+def _tell(console: "Console", there: Sequence[str], title: str, found: Iterable["Finding"]) -> int:
     """Print one check; how much it found."""
     from rich.text import Text
 
@@ -91,13 +105,13 @@ def _tell(console: "Console", places: Places, title: str, found: Iterable["Findi
     console.print(Text.assemble(mark, title.splitlines()[0]))
     for finding in findings[:SHOWN]:
         console.print(Text(f"    {clean(finding.what)}"))
-        console.print(Text(f"      → {_as_typed(finding.repair, places)}", "cyan"))
+        console.print(Text(f"      → {_as_typed(finding.repair, there)}", "cyan"))
     if len(findings) > SHOWN:
         console.print(f"    and {len(findings) - SHOWN:,} more")
     return len(findings)
 
 
-def _as_typed(repair: str, places: Places) -> str:
+def _as_typed(repair: str, there: Sequence[str]) -> str:
     """A repair as the user would type it here."""
     before, found, words = repair.partition("admitone ")
-    return before + command_line(words, *data_option(places)) if found else repair
+    return before + command_line(words, *there) if found else repair

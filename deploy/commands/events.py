@@ -9,6 +9,7 @@ from contextlib import suppress
 import click
 
 from deploy.commands.options import existing, load, setting
+from deploy.reading import EMBEDDED
 from domain.decider import AnyRecorded
 
 Wanted = Callable[[AnyRecorded], bool]
@@ -27,6 +28,7 @@ Wanted = Callable[[AnyRecorded], bool]
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="stop after N events")
 @click.option("--request", metavar="ID", help="only what the request or order ID led to")
 @setting("data")
+@setting("store")
 def events(
     stream: str | None,
     *,
@@ -43,18 +45,25 @@ def events(
     On a terminal one readable line for each event; into a pipe one JSON object for each. Nothing is
     written to the log, and a server may be running on it.
     """
-    from deploy.log_reader import facts
-
-    log = existing(load(**options).data).log
+    told = load(**options)
+    if told.store == EMBEDDED:
+        existing(told.data)
     one_stream = stream if stream and "-" in stream else None
 
     def wanted(fact: AnyRecorded) -> bool:
         return stream in (None, fact.stream, fact.category) and request in (None, fact.metadata.correlation)
 
+    async def show() -> None:
+        from deploy.log_beside import opened
+
+        async with opened(told) as log:
+            facts = log.facts(after=after, stream=one_stream, follow=follow)
+            await _print_until_unread(facts, wanted, limit)
+            for hidden, why in log.hidden.items():
+                click.echo(f"EventStoreDB no longer shows all of {hidden}: {why}.", err=True)
+
     with suppress(KeyboardInterrupt):
-        asyncio.run(
-            _print_until_unread(facts(log, after=after, stream=one_stream, follow=follow), wanted, limit)
-        )
+        asyncio.run(show())
 
 
 async def _print_until_unread(log: AsyncIterator[AnyRecorded], wanted: Wanted, limit: int | None) -> None:

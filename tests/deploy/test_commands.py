@@ -159,7 +159,7 @@ def test_a_provider_that_gave_money_back_behind_our_back_is_found(sold: Path) ->
             SELECT 'refund', attempt, "order", amount, currency FROM entries"""
         )
     places = Places(sold)
-    books = asyncio.run(read_books(places, ModelChecks(places)))
+    books = asyncio.run(read_books(Settings(data=sold), ModelChecks(places)))
     an_hour_later = datetime.now(UTC) + timedelta(hours=1)
     (found,) = ledger(Case(books, entries(Settings(data=sold).ledger), an_hour_later))
     assert "the provider keeps 0.00 USD, and the log says 49.50 USD" in found.what

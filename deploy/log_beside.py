@@ -1,0 +1,106 @@
+"""The log that a command reads, wherever it is: in a data directory, or on EventStoreDB."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from deploy import log_reader
+from deploy.failing import Failed
+from deploy.places import Places
+from deploy.reading import EMBEDDED
+from deploy.settings import Settings, option_name
+from deploy.stores import named_by
+from domain.decider import AnyRecorded
+
+if TYPE_CHECKING:
+    from gateways.eventstoredb_beside import EventStoreDBBeside
+
+
+class Log(Protocol):
+    """A log that is only read.
+
+    hidden: streams of which the store no longer shows everything, and why, as far as was read.
+    """
+
+    hidden: dict[str, str]
+
+    def head(self) -> int:
+        """The last position. Raises StoreUnavailable."""
+        ...
+
+    def pages(self) -> AsyncIterator[Sequence[AnyRecorded]]:
+        """The whole log as it is now. Raises StoreUnavailable."""
+        ...
+
+    def facts(self, *, after: int, stream: str | None, follow: bool) -> AsyncIterator[AnyRecorded]:
+        """As in deploy/log_reader.py."""
+        ...
+
+
+@asynccontextmanager
+async def opened(told: Settings) -> AsyncIterator[Log]:
+    """The log of ``told``'s store. Raises BadSettings, Failed, StoreUnavailable."""
+    if told.store == EMBEDDED:
+        yield _InDirectory(Places(told.data).log)
+        return
+    with named_by(option_name("store")):
+        from gateways.eventstoredb_beside import EventStoreDBBeside
+
+        beside = await EventStoreDBBeside.open(told.store)
+    try:
+        yield _OnEventStoreDB(beside)
+    finally:
+        await beside.close()
+
+
+class _InDirectory:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.hidden: dict[str, str] = {}
+
+    def head(self) -> int:
+        return log_reader.head(self._path)
+
+    def pages(self) -> AsyncIterator[Sequence[AnyRecorded]]:
+        return log_reader.pages(self._path)
+
+    def facts(self, *, after: int, stream: str | None, follow: bool) -> AsyncIterator[AnyRecorded]:
+        return log_reader.facts(self._path, after=after, stream=stream, follow=follow)
+
+
+class _OnEventStoreDB:
+    def __init__(self, log: "EventStoreDBBeside") -> None:
+        self._log = log
+        self.hidden = log.hidden
+
+    def head(self) -> int:
+        return self._log.head()
+
+    def pages(self) -> AsyncIterator[Sequence[AnyRecorded]]:
+        return self._log.pages()
+
+    async def facts(self, *, after: int, stream: str | None, follow: bool) -> AsyncIterator[AnyRecorded]:
+        after, end = await self._behind(after), self.head()
+        if stream is None:
+            async for page in self._log.pages(after):
+                for fact in page:
+                    yield fact
+                end = max(end, page[-1].position)
+        else:
+            for fact in await self._log.stream(stream):
+                if after < fact.position <= end:
+                    yield fact
+        if follow:
+            async for page in self._log.follow(max(after, end)):
+                for fact in page:
+                    if stream in (None, fact.stream):
+                        yield fact
+
+    async def _behind(self, after: int) -> int:
+        """The position that ``after`` means. Raises Failed where there is none."""
+        if after < 0:
+            return await self._log.behind_last(-after)
+        if after and not await self._log.stands_at(after):
+            raise Failed(f"nothing stands at position {after}: take one that `admitone events` shows")
+        return after

@@ -24,7 +24,12 @@ def decode(text: str) -> Params:
 def _path(key: str) -> list[str]:
     name, bracket, rest = key.partition("[")
     parts = _PART.findall(bracket + rest)
-    if not name or "".join(f"[{part}]" for part in parts) != bracket + rest or len(parts) > _DEEPEST:
+    if (
+        not name
+        or "]" in name
+        or "".join(f"[{part}]" for part in parts) != bracket + rest
+        or len(parts) > _DEEPEST
+    ):
         raise ValueError(f"the key {key[:80]!r} cannot be read")
     return [name, *parts]
 

@@ -1,9 +1,13 @@
 """The calls that most tests begin with."""
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import stripe
 from stripe.params import PaymentIntentCreateParams
+
+T = TypeVar("T")
 
 
 def purchase(method: str = "pm_card_visa", amount: int = 2500, **more: Any) -> PaymentIntentCreateParams:
@@ -27,6 +31,14 @@ def error_of(raised: stripe.StripeError) -> dict[str, Any]:
     """The ``error`` object of the answer."""
     body: Any = raised.json_body
     return dict(body["error"])
+
+
+async def until(question: Callable[[], Awaitable[T]]) -> T:
+    """The first answer that is true. Raises TimeoutError after ten seconds."""
+    async with asyncio.timeout(10):
+        while not (answer := await question()):  # noqa: ASYNC110 -- it happens in another process
+            await asyncio.sleep(0.01)
+        return answer
 
 
 async def authorized(client: stripe.StripeClient, method: str = "pm_card_visa", **more: Any) -> Any:

@@ -4,6 +4,7 @@ https://docs.stripe.com/api/authentication, …/request_ids, …/versioning, …
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 from base64 import b64decode
@@ -98,7 +99,8 @@ class Service:
         """Raises StripeError unless the request brings a secret key, as a bearer or as a user's name."""
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "basic":
-            given = b64decode(given).decode("utf-8", "replace").partition(":")[0]
+            with contextlib.suppress(ValueError):  # no base64: then it is no key either
+                given = b64decode(given).decode("utf-8", "replace").partition(":")[0]
         if not given:
             message = "You did not provide an API key. Send it as a bearer token or as the user's name."
             raise refused(message, status=401, kept=False)

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uvicorn
@@ -29,6 +30,17 @@ class Settings(Struct, frozen=True):
     target: Target
 
 
+class _Server(uvicorn.Server):
+    """A server that takes a signal to end for what it is, and not for how the process is to die."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def end(self) -> None:
+        self.should_exit = True
+
+
 async def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM. ``ready`` is told the address."""
     with contextlib.closing(Ledger(settings.ledger)) as ledger, _listening(settings.port) as listener:
@@ -50,8 +62,11 @@ async def serve(settings: Settings, ready: Callable[[str], None]) -> None:
         )
         sending = asyncio.create_task(webhooks.run())
         try:
+            server = _Server(config)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, server.end)
             ready(url)
-            await uvicorn.Server(config).serve(sockets=[listener])
+            await server.serve(sockets=[listener])
         finally:
             sending.cancel()
             with contextlib.suppress(asyncio.CancelledError):

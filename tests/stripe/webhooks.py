@@ -117,9 +117,12 @@ class Webhooks:
         """Post ``body`` to the target: the status of the answer, 0 if none came."""
         if self.target.url is None:
             return 0
-        headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "Stripe/1.0 (a double)"}
+        headers = [
+            (b"Content-Type", b"application/json; charset=utf-8"),
+            (b"User-Agent", b"Stripe/1.0 (a double)"),
+        ]
         if header is not None:
-            headers["Stripe-Signature"] = header
+            headers.append((b"Stripe-Signature", header.encode("latin-1")))
         try:
             answer = await self._client.post(
                 self.target.url, content=body.encode(), headers=headers, timeout=self.target.timeout

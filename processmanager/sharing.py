@@ -118,15 +118,18 @@ class Sharing:
             return
         self._payments.heed(fact)
         match meaning(fact):
-            case Opens() as opens:
-                self._open(signal, opens, group)
             case Closes(order_id):
                 await self._close(order_id, fact.position)
                 await signal.done()
-            case OfPayment(payment_id):
-                await self._take_of_payment(signal, payment_id, group)
             case None:
                 await signal.done()
+            case _ if fact.metadata.actor == ACTOR:
+                # Whoever wrote it goes on with the purchase, and has the signal for that still to answer.
+                await signal.done()
+            case Opens() as opens:
+                self._open(signal, opens, group)
+            case OfPayment(payment_id):
+                await self._take_of_payment(signal, payment_id, group)
 
     async def _take_of_payment(self, signal: Signal, payment_id: str, group: asyncio.TaskGroup) -> None:
         order_id = self._payments.get(payment_id)

@@ -16,10 +16,12 @@ from gateways.eventstoredb_group import ConsumerGroup
 from gateways.payments import CardSimulator
 from processmanager.desk import Cause, Desk
 from processmanager.marketplace import Marketplace, Policy
-from processmanager.ports import Payments
+from processmanager.ports import Answer, Attempt, Payments, PaymentsUnavailable
 from processmanager.pump import Pump
 from processmanager.sharing import Sharing
 from tests.eventstoredb.adapting import opened
+from tests.eventstoredb.cluster import Cluster
+from tests.eventstoredb.group import Group
 
 PRICE = Money(4500, "usd")
 LONG_AGO = timedelta(seconds=20)
@@ -88,9 +90,9 @@ def because(what: str) -> Cause:
     return Cause(correlation=what, causation=what, actor="buyer")
 
 
-async def left_lying(one: Member, token: str = "tok_visa") -> str:
+async def left_lying(one: Member, token: str = "tok_visa", *, order_id: str = "") -> str:
     """A purchase whose process died as soon as it was to be paid for. Gives the order's id."""
-    ticket_id, order_id = uuid4().hex, uuid4().hex
+    ticket_id, order_id = uuid4().hex, order_id or uuid4().hex
     await one.marketplace.list_ticket(ticket_id, "seller", "A seat", PRICE, because(f"list {ticket_id}"))
     await one.marketplace.reserve(order_id, ticket_id, "buyer", because(f"reserve {order_id}"))
     now = SystemClock().now()
@@ -105,3 +107,52 @@ async def eventually(holds: Callable[[], object], what: str, patience: float = 2
     while not holds():
         assert asyncio.get_running_loop().time() < end, f"it never came true that {what}"
         await asyncio.sleep(0.01)
+
+
+class ChoosyTill:
+    """The card simulator, which is away for some orders, and lets all wait while ``open`` is not set."""
+
+    def __init__(self, inner: CardSimulator) -> None:
+        self.inner = inner
+        self.away_for: set[str] = set()
+        self.open = asyncio.Event()
+        self.open.set()
+        self.asked: list[tuple[str, float]] = []
+        """Each order that was to be authorised, and when by the time of the event loop."""
+
+    async def authorize(self, attempt: Attempt, key: str) -> Answer:
+        self.asked.append((attempt.order, asyncio.get_running_loop().time()))
+        await self.open.wait()
+        if attempt.order in self.away_for:
+            raise PaymentsUnavailable("the provider is away")
+        return await self.inner.authorize(attempt, key)
+
+    async def look(self, attempt: Attempt) -> Answer:
+        return await self.inner.look(attempt)
+
+    async def capture(self, attempt: Attempt, key: str) -> Answer:
+        return await self.inner.capture(attempt, key)
+
+    async def void(self, attempt: Attempt, key: str) -> Answer:
+        return await self.inner.void(attempt, key)
+
+    async def refund(self, attempt: Attempt, key: str) -> Answer:
+        return await self.inner.refund(attempt, key)
+
+
+# ── What stands in the double ─────────────────────────────────────────────────────────────────────
+
+
+def kinds(double: Cluster, stream: str) -> list[str]:
+    """The names of the events in a stream."""
+    return [record.event.type for record in double.log.streams.get(stream, [])]
+
+
+def is_done(double: Cluster, order_id: str) -> bool:
+    return "OrderCompleted" in kinds(double, f"order-{order_id}")
+
+
+def group_of(double: Cluster) -> Group:
+    """The one group."""
+    (group,) = double.groups
+    return group

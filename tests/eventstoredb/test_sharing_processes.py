@@ -8,19 +8,8 @@ import pytest
 
 from gateways.card_ledger import CardLedger
 from tests.eventstoredb.cluster import Cluster
-from tests.eventstoredb.members import cards, eventually, left_lying, member
+from tests.eventstoredb.members import cards, eventually, group_of, is_done, kinds, left_lying, member
 from tests.eventstoredb.processes import machine
-
-MESSAGE_TIMEOUT = 120
-"""Seconds that a process may keep a signal, by the default settings."""
-
-
-def kinds(double: Cluster, stream: str) -> list[str]:
-    return [record.event.type for record in double.log.streams.get(stream, [])]
-
-
-def is_done(double: Cluster, order_id: str) -> bool:
-    return "OrderCompleted" in kinds(double, f"order-{order_id}")
 
 
 def money_was_taken_once_for_each(place: Path, orders: Sequence[str]) -> None:
@@ -47,7 +36,7 @@ async def test_processes_share_the_purchases_and_finish_those_of_one_that_is_kil
             await stack.enter_async_context(machine(double, tmp_path, f"machine-{number}"))
             for number in range(count)
         ]
-        (group,) = double.groups
+        group = group_of(double)
         await eventually(lambda: len(group.consumers) == count, "all take part")
         till = await stack.enter_async_context(cards(tmp_path))
         dead = await stack.enter_async_context(member(double.uri(), till, past=True))

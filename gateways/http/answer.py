@@ -31,11 +31,16 @@ class Answer:
         self.content_type = content_type
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = self.headers
+        await self.send(send)
+
+    async def send(self, send: Send, *more: Header, head: bool = False) -> None:
+        """Send it. ``more``: headers beside its own. ``head``: without the body."""
+        headers = [*self.headers, *more]
         if self.content_type is not None:
-            headers = [self.content_type, (b"content-length", b"%d" % len(self.body)), *headers]
+            headers += (self.content_type, (b"content-length", b"%d" % len(self.body)))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+        body = b"" if head else self.body
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def json(status: int, value: Any, *headers: Header) -> Answer:

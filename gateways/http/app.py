@@ -30,13 +30,14 @@ def build_http(services: Services, options: HttpOptions) -> Edge:
     health = Health(services.live, services.ready, lambda: edge.draining)
     routes = [*_classic(services, options, cookies), *health.routes(), document.route()]
     document.describe(routes)
+    answering = endpoints(routes)
     app = Litestar(
-        mounted(routes),
+        mounted(answering),
         exception_handlers={Exception: handle},
         openapi_config=None,
         logging_config=None,
     )
-    edge = Edge(cast("App", app), endpoints(app), options, cookies, routes)
+    edge = Edge(cast("App", app), answering, options, cookies, routes)
     return edge
 
 

@@ -24,7 +24,7 @@ class Call:
     """A request. The edge makes it, a handler answers it, nobody keeps it.
 
     body_limit: bytes that are read at most. path: as it was sent. names: what stands in it.
-    secure: the client speaks https.
+    secure: the client speaks https. status: of the answer, once it is on its way.
     """
 
     __slots__ = (
@@ -40,6 +40,7 @@ class Call:
         "request_id",
         "scope",
         "secure",
+        "status",
     )
 
     def __init__(
@@ -59,6 +60,7 @@ class Call:
         self.headers = dict(scope["headers"])
         self.secure = secure
         self.reading = False
+        self.status = 0
         self._receive = receive
         self._body_limit = body_limit
         self._sessions = sessions

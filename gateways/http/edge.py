@@ -21,7 +21,7 @@ from gateways.http.options import HttpOptions
 from gateways.http.origins import Origins, Proxies
 from gateways.http.paths import Paths
 from gateways.http.ratelimit import Limiter
-from gateways.http.routes import Route
+from gateways.http.routes import Handler, Route
 from gateways.http.session import SessionCookies
 
 HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
@@ -47,14 +47,14 @@ _HTTPS_ONLY: Header = (b"strict-transport-security", b"max-age=63072000; include
 class Edge:
     """The ASGI application that a server runs.
 
-    app: answers whatever no endpoint does. endpoints: the way behind each path, known beforehand.
+    app: answers whatever no endpoint does. endpoints: what answers at each path.
     draining: about to stop; connections are not kept. routes: what is served.
     """
 
     def __init__(
         self,
         app: App,
-        endpoints: Mapping[str, App],
+        endpoints: Mapping[str, Handler],
         options: HttpOptions,
         sessions: SessionCookies,
         routes: Sequence[Route],
@@ -90,30 +90,22 @@ class Edge:
         secure = self._https or self._proxies.secure(scope)
         call = Call(scope, receive, self._sessions, self._body_limit, path=path, names=names, secure=secure)
         bind_contextvars(request_id=call.request_id)
-        head, status = scope["method"] == "HEAD", 0
-
-        async def dressed(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], *self._headers(call)]
-            elif head:
-                message["body"] = b""
-            await send(message)
-
         try:
-            answer = self._refusal(call) or await self._pass_on(call, receive, dressed)
-            if answer is not None and not status:
-                await answer(scope, receive, dressed)
+            answer = self._refusal(call) or await self._answer(call, receive, send)
+            if answer is not None and not call.status:
+                call.status = answer.status
+                await answer.send(send, *self._headers(call), head=scope["method"] == "HEAD")
         finally:
-            self._note(call, status, began)
+            self._note(call, began)
 
-    async def _pass_on(self, call: Call, receive: Receive, send: Send) -> Answer | None:
-        """Have the request answered in time. If it is not, the answer that says so."""
-        call.scope["call"] = call
+    async def _answer(self, call: Call, receive: Receive, send: Send) -> Answer | None:
+        """What the request is answered; if that takes too long, what says so. None: it was sent already."""
         task = self._deadlines.begin()
         try:
-            await self._endpoint(call)(call.scope, receive, send)
+            endpoint = self._endpoint(call)
+            if endpoint is not None:
+                return await endpoint(call)
+            await self._pass_on(call, receive, send)
         except asyncio.CancelledError:
             if not self._deadlines.is_late(task):
                 raise
@@ -125,11 +117,25 @@ class Edge:
             self._deadlines.end(task)
         return None
 
-    def _endpoint(self, call: Call) -> App:
+    def _endpoint(self, call: Call) -> Handler | None:
         # An odd name of a host is for Litestar to judge.
-        if _PLAIN_HOST.fullmatch(call.headers.get(b"host", b"")):
-            return self._endpoints.get(call.scope["path"], self._app)
-        return self._app
+        plain = _PLAIN_HOST.fullmatch(call.headers.get(b"host", b""))
+        return self._endpoints.get(call.scope["path"]) if plain else None
+
+    async def _pass_on(self, call: Call, receive: Receive, send: Send) -> None:
+        """Let Litestar find the answer, which goes out as it comes."""
+        call.scope["call"] = call
+        head = call.scope["method"] == "HEAD"
+
+        async def dressed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                call.status = message["status"]
+                message["headers"] = [*message["headers"], *self._headers(call)]
+            elif head:
+                message["body"] = b""
+            await send(message)
+
+        await self._app(call.scope, receive, dressed)
 
     def _refusal(self, call: Call) -> Answer | None:
         """What is refused whatever the route."""
@@ -152,8 +158,8 @@ class Edge:
             headers.append(CLOSE)
         return headers
 
-    def _note(self, call: Call, status: int, began: float) -> None:
-        note: dict[str, Any] = {"method": call.scope["method"], "path": call.path, "status": status}
+    def _note(self, call: Call, began: float) -> None:
+        note: dict[str, Any] = {"method": call.scope["method"], "path": call.path, "status": call.status}
         if call.known is not None:
             note["user"] = call.known.user
         say = self._log.debug if call.scope["path"] in HEALTH else self._log.info

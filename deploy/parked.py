@@ -1,16 +1,21 @@
 """What is set aside and waits for an operator: purchases, and streams that a read model holds back."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from msgspec import Struct
 
 from deploy.places import Places
+from deploy.reading import EMBEDDED
+from deploy.settings import Settings, option_name
+from deploy.stores import named_by
+from domain.decider import AnyRecorded
 from domain.parking import Parked, State, parking
 from gateways.clock import SystemClock
-from gateways.codec import Codec, NotifiedFact
+from gateways.codec import EventMapper
 from gateways.embedded import EmbeddedStore
 from gateways.embedded_recorder import EventRecorder
 from processmanager.desk import Desk
@@ -34,18 +39,92 @@ class HeldStream(Struct, frozen=True):
     held: Held
 
 
-def parked_purchases(log: Path) -> list[ParkedPurchase]:
+class Signal(Struct, frozen=True):
+    """A fact that the store has set aside without a parked purchase to it: it could not be read, or no
+    process could answer for it in time. subject: its order, or its stream."""
+
+    subject: str
+    fact: AnyRecorded
+    reason: str
+    since: datetime
+
+
+class Office(Protocol):
+    """Where purchases that are set aside lie, and where an operator's word on them is heard."""
+
+    async def facts(self) -> Iterable[AnyRecorded]:
+        """All facts about parking, in order. Raises StoreUnavailable, sqlite3.Error."""
+        ...
+
+    async def signals(self) -> Sequence[Signal]:
+        """What the store has set aside by itself. Raises StoreUnavailable."""
+        ...
+
+    async def say(self, word: Callable[[Desk], Awaitable[None]]) -> None:
+        """Write an operator's word into the log; servers may be running. Raises Refused, StoreUnavailable."""
+        ...
+
+    async def waiting(self) -> int:
+        """How many signals the store would give out again. Raises StoreUnavailable."""
+        ...
+
+    async def replay(self) -> None:
+        """Have the store give out again what it has set aside. Raises StoreUnavailable."""
+        ...
+
+
+@asynccontextmanager
+async def office(told: Settings) -> AsyncIterator[Office]:
+    """The office of ``told``'s store. Raises BadSettings, StoreUnavailable."""
+    if told.store == EMBEDDED:
+        yield InDirectory(Places(told.data).log)
+        return
+    with named_by(option_name("store")):
+        from deploy.parked_signals import OnEventStoreDB
+
+        opened = await OnEventStoreDB.open(told.store)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+class InDirectory:
+    """The log of a data directory. Its purchases are parked by facts alone."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+
+    async def facts(self) -> Iterable[AnyRecorded]:
+        recorder, mapper = EventRecorder.at(self._log), EventMapper()
+        with closing(recorder.datastore):
+            types = [event.__name__ for event in parking.events]
+            stored = recorder.select_notifications(None, limit=-1, topics=types)
+            return [mapper.to_domain_event(each) for each in stored]
+
+    async def signals(self) -> Sequence[Signal]:
+        return ()
+
+    async def say(self, word: Callable[[Desk], Awaitable[None]]) -> None:
+        store = await EmbeddedStore.open(self._log)
+        try:
+            await word(Desk(store, SystemClock()))
+        finally:
+            await store.close()
+
+    async def waiting(self) -> int:
+        return 0
+
+    async def replay(self) -> None:
+        """There are no signals: whoever drives purchases looks at the facts."""
+
+
+async def parked_purchases(office: Office) -> list[ParkedPurchase]:
     """What is parked now, longest first. Raises StoreUnavailable, sqlite3.Error."""
     states: dict[str, tuple[State, datetime]] = {}
-    recorder, codec = EventRecorder.at(log), Codec()
-    with closing(recorder.datastore):
-        types = [event.__name__ for event in parking.events]
-        for stored in recorder.select_notifications(None, limit=-1, topics=types):
-            assert isinstance(stored, NotifiedFact)
-            event, metadata = codec.decode(stored.topic, stored.state, stored.metadata)
-            order = str(stored.originator_id).removeprefix(f"{parking.category}-")
-            state, _ = states.pop(order, (parking.initial, None))
-            states[order] = parking.evolve(state, event), metadata.at
+    for fact in await office.facts():
+        state, _ = states.pop(fact.key, (parking.initial, None))
+        states[fact.key] = parking.evolve(state, fact.event), fact.metadata.at
     return [
         ParkedPurchase(order, state.step, state.error, state.tries, since)
         for order, (state, since) in states.items()
@@ -63,12 +142,3 @@ def held_streams(places: Places) -> Iterator[HeldStream]:
     for path in model_files(places):
         for held in held_back(path):
             yield HeldStream(path, held)
-
-
-async def say(log: Path, word: Callable[[Desk], Awaitable[None]]) -> None:
-    """Write an operator's word into the log at ``log``; a server may be running on it. Raises Refused."""
-    store = await EmbeddedStore.open(log)
-    try:
-        await word(Desk(store, SystemClock()))
-    finally:
-        await store.close()

@@ -77,6 +77,7 @@ class GivenFact:
     def __init__(self, fact: AnyRecorded, event: RecordedEvent, line: _Line) -> None:
         self.fact = fact
         self.tries = event.retry_count or 0
+        self.was_parked = event.link is not None
         self._event = event
         self._line = line
 

@@ -66,6 +66,11 @@ class Signal(Protocol):
         ...
 
     @property
+    def was_parked(self) -> bool:
+        """The store had set it aside, and an operator has had it given out again."""
+        ...
+
+    @property
     def over(self) -> bool:
         """The connection that it came over has ended: somebody is given it again, maybe we."""
         ...

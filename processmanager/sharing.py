@@ -226,6 +226,8 @@ class Sharing:
     async def _attend(self, errand: Errand, seen: list[Signal]) -> tuple[float, bool] | None:
         """Pump it, and answer; or how many seconds to wait, and whether to give it back after them."""
         cause = Cause(errand.order, f"{ACTOR}:{errand.order}", ACTOR)
+        if any(signal.was_parked for signal in seen) and await self._is_left_to_its_operator(errand, seen):
+            return None
         try:
             purchase = await self._pump.pump(errand.order, cause, ticket_id=errand.ticket)
         except StepFailed as failure:
@@ -255,21 +257,27 @@ class Sharing:
         if isinstance(error, StoreUnavailable | OutcomeUnknown | TooManyConflicts):
             return STORE_AWAY, False
         log.warning("order %s: %s failed: %s", errand.order, step, error)
-        tries = max(signal.tries for signal in seen)
-        stands = (await self._desk.load(parking, errand.order)).state
-        if isinstance(stands, Skipped):
-            for signal in seen:
-                await signal.done()
+        if await self._is_left_to_its_operator(errand, seen):
             return None
-        if tries < self._signals.limit and not isinstance(stands, Parked):
+        tries = max(signal.tries for signal in seen)
+        if tries < self._signals.limit:
             return self._pause(tries, end), True
-        if not isinstance(stands, Parked):
-            log.error("order %s is parked after %d tries: %s: %s", errand.order, tries + 1, step, error)
+        log.error("order %s is parked after %d tries: %s: %s", errand.order, tries + 1, step, error)
         command = ParkPurchase(step, f"{type(error).__name__}: {error}", tries + 1)
         await self._desk.execute(parking, errand.order, command, cause)
         for signal in seen:
             await signal.park()
         return None
+
+    async def _is_left_to_its_operator(self, errand: Errand, seen: list[Signal]) -> bool:
+        """Whether it is parked or skipped; then its signals are set aside (again), or done with."""
+        stands = (await self._desk.load(parking, errand.order)).state
+        for signal in seen:
+            if isinstance(stands, Parked):
+                await signal.park()
+            elif isinstance(stands, Skipped):
+                await signal.done()
+        return isinstance(stands, Parked | Skipped)
 
     def _pause(self, tries: int, end: datetime | None) -> float:
         """How long a failing purchase is left alone: not beyond the end of its hold."""

@@ -140,6 +140,28 @@ class ChoosyTill:
         return await self.inner.refund(attempt, key)
 
 
+class Shop(Struct, frozen=True):
+    """One member at work; ``dead`` writes what its process did not live to follow up."""
+
+    double: Cluster
+    till: ChoosyTill
+    one: Member
+    dead: Member
+
+
+@asynccontextmanager
+async def shop(double: Cluster, place: Path, *waits: float) -> AsyncIterator[Shop]:
+    given = delays(*waits) if waits else delays(0.05, 0.05)
+    async with (
+        cards(place) as simulator,
+        member(double.uri(), till := ChoosyTill(simulator), waits=given) as one,
+        member(double.uri(), till, past=True) as dead,
+        at_work(one),
+    ):
+        await eventually(lambda: one.group.problem is None, "it takes part")
+        yield Shop(double, till, one, dead)
+
+
 # ── What stands in the double ─────────────────────────────────────────────────────────────────────
 
 

@@ -1,14 +1,11 @@
 """Purchases shared by signals on EventStoreDB's protocol: taken up once, answered when recorded, parked."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from esdbclient import NewEvent, StreamState
-from msgspec import Struct
 
 from domain import order, parking
 from processmanager.watchdog import retry_parked, skip_parked
@@ -17,42 +14,20 @@ from tests.eventstoredb.cluster import Cluster
 from tests.eventstoredb.members import (
     PRICE,
     ChoosyTill,
-    Member,
+    Shop,
     at_work,
     because,
     cards,
-    delays,
     eventually,
     group_of,
     is_done,
     kinds,
     left_lying,
     member,
+    shop,
 )
 
 READS, WRITES = "Streams/Read", "Streams/BatchAppend"
-
-
-class Shop(Struct, frozen=True):
-    """One member at work; ``dead`` writes what its process did not live to follow up."""
-
-    double: Cluster
-    till: ChoosyTill
-    one: Member
-    dead: Member
-
-
-@asynccontextmanager
-async def shop(double: Cluster, place: Path, *waits: float) -> AsyncIterator[Shop]:
-    given = delays(*waits) if waits else delays(0.05, 0.05)
-    async with (
-        cards(place) as simulator,
-        member(double.uri(), till := ChoosyTill(simulator), waits=given) as one,
-        member(double.uri(), till, past=True) as dead,
-        at_work(one),
-    ):
-        await eventually(lambda: one.group.problem is None, "it takes part")
-        yield Shop(double, till, one, dead)
 
 
 async def all_is_answered(double: Cluster) -> None:

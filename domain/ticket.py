@@ -118,12 +118,14 @@ class Listing(Struct, frozen=True, gc=False):
 
     version: the public counter of the classic surface (classic-http §8): 0 when listed, and one more
     for each edit, hold and release. It is dense, which a stream revision is not.
+    first: title and price as they were listed, once they were edited: a repeat of the listing says those.
     """
 
     seller: str
     title: str
     price: Money
     version: int
+    first: tuple[str, Money] | None = None
 
 
 class Unlisted(Struct, frozen=True, gc=False):
@@ -193,7 +195,8 @@ def decide(command: Command, state: State) -> tuple[Event, ...] | Refused:
 
 def _list(command: ListTicket, state: State) -> tuple[Event, ...] | Refused:
     if not isinstance(state, Unlisted):
-        offered = (state.listing.seller, state.listing.title, state.listing.price)
+        listing = state.listing
+        offered = (listing.seller, *_as_listed(listing))
         return () if offered == (command.seller, command.title, command.price) else EXISTS
     return _unfit(command.title, command.price) or (
         TicketListed(command.seller, command.title, command.price),
@@ -278,7 +281,8 @@ def evolve(state: State, event: Event) -> State:
     listing = state.listing
     match event:
         case TicketEdited(title, price):
-            return Available(Listing(listing.seller, title, price, listing.version + 1))
+            edited = Listing(listing.seller, title, price, listing.version + 1, _as_listed(listing))
+            return Available(edited)
         case TicketReserved(order, buyer, _, expires_at):
             return Reserved(_next(listing), order, buyer, expires_at)
         case TicketReleased() | TicketReturned():
@@ -294,7 +298,11 @@ def evolve(state: State, event: Event) -> State:
 
 
 def _next(listing: Listing) -> Listing:
-    return Listing(listing.seller, listing.title, listing.price, listing.version + 1)
+    return Listing(listing.seller, listing.title, listing.price, listing.version + 1, listing.first)
+
+
+def _as_listed(listing: Listing) -> tuple[str, Money]:
+    return listing.first or (listing.title, listing.price)
 
 
 # ── The decider ───────────────────────────────────────────────────────────────────────────────────

@@ -34,12 +34,13 @@ class Policy(Struct, frozen=True):
 
 
 class Paid(Struct, frozen=True):
-    """What became of an attempt to pay, as far as it is known now."""
+    """What became of an attempt to pay, as far as it is known now. ``repeated``: it had begun before."""
 
     payment_id: str
     payment: payment.State
     order: order.State
     position: int
+    repeated: bool = False
 
 
 class Marketplace:
@@ -120,7 +121,8 @@ class Marketplace:
             # A lost answer is found again under the same key, and mostly at once.
             purchase = await self._pump.pump(order_id, cause)
         paid = await self._desk.recall(payment.payment, payment_id)
-        return Paid(payment_id, paid.state, purchase.order, max(purchase.position, paid.position))
+        position, repeated = max(purchase.position, paid.position), not started.events
+        return Paid(payment_id, paid.state, purchase.order, position, repeated)
 
     async def cancel(self, order_id: str, by: str, cause: Cause) -> Done[order.State]:
         """Give a hold back before paying, or while the bank still waits for the buyer.

@@ -8,7 +8,7 @@ from gateways.http.bodies import ActionBody, PaymentBody, PaymentForm
 from gateways.http.call import Call
 from gateways.http.errors import Invalid, Problem, Unsettled, problem
 from gateways.http.freshness import Freshness
-from gateways.http.keys import Keys
+from gateways.http.keys import REPLAYED, Keys
 from gateways.http.parsing import read_form
 from gateways.http.routes import Route
 from processmanager.marketplace import Marketplace, Paid
@@ -57,6 +57,8 @@ class Payments:
         paid = await self._marketplace.pay(order_id, payment_id, user, token, call.cause(user, payment_id))
         answer = _answer(paid)
         answer.headers.extend(self._freshness.wrote(call, user, paid.position))
+        if paid.repeated:
+            answer.headers.append(REPLAYED)
         return answer
 
 

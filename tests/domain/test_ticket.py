@@ -111,6 +111,13 @@ def test_an_edit_that_changes_nothing_is_no_event() -> None:
     given(ticket, LISTED).when(EditTicket("sue", "concert", PRICE)).then_nothing()
 
 
+def test_a_listing_repeated_after_an_edit_is_the_same_listing() -> None:
+    edits = TicketEdited("opera", HIGHER), TicketEdited("the opera", HIGHER)
+    again = ListTicket(LISTED.seller, LISTED.title, LISTED.price)
+    given(ticket, LISTED, *edits).when(again).then_nothing()
+    given(ticket, LISTED, *edits).when(ListTicket(LISTED.seller, "the opera", HIGHER)).then_refused(EXISTS)
+
+
 def test_an_edit_changes_what_the_next_buyer_pays() -> None:
     edited = TicketEdited("opera", HIGHER)
     given(ticket, LISTED, edited).when(ReserveTicket("o1", "ann", UNTIL)).then(

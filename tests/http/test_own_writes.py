@@ -122,6 +122,31 @@ async def test_an_order_under_the_same_key_is_placed_once_and_answered_alike(sho
     assert "orderId" not in (await buyer.get(f"/api/tickets/{ticket['id']}")).json()
 
 
+async def test_a_listing_under_the_same_key_is_answered_alike_also_after_it_was_edited(shop: Shop) -> None:
+    seller, body = shop.client("seller"), {"title": "opera", "price": 20}
+    listed = made(await seller.post("/api/tickets", json=body, headers=KEY))
+    for price in (25, 30):
+        await seller.put(f"/api/tickets/{listed['id']}", json={"title": "the opera", "price": price})
+    head = shop.head()
+    again = await seller.post("/api/tickets", json=body, headers=KEY)
+    assert made(again) == listed
+    assert again.headers["idempotent-replayed"] == "true"
+    assert shop.head() == head
+    assert (await seller.get(f"/api/tickets/{listed['id']}")).json()["price"] == 30
+
+
+async def test_a_payment_under_the_same_key_is_taken_once_and_said_to_be_a_repeat(shop: Shop) -> None:
+    order = await shop.ordered(await shop.listed())
+    buyer, body = shop.client("buyer"), {"token": "tok_visa", "orderId": order["id"]}
+    first = await buyer.post("/api/payments", json=body, headers=KEY)
+    assert "idempotent-replayed" not in first.headers
+    head = shop.head()
+    again = await buyer.post("/api/payments", json=body, headers=KEY)
+    assert made(again) == made(first)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert shop.head() == head
+
+
 async def test_the_same_key_sent_ten_times_at_once_is_one_order(shop: Shop) -> None:
     ticket = await shop.listed()
     body = {"ticketId": ticket["id"]}

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from deploy.places import Places
 from deploy.reading import EMBEDDED
-from deploy.settings import Settings, variable
+from deploy.settings import BadSettings, Settings, variable
 from deploy.stores import named_by
 from gateways.clock import SystemClock
 from gateways.embedded import POLL, EmbeddedStore
@@ -36,6 +36,12 @@ class Store(EventStore, Protocol):
     def head(self) -> int: ...
     async def reaches(self, position: int) -> bool: ...
     def health(self) -> str | None: ...
+    async def close(self) -> None: ...
+
+
+class Provider(Payments, Protocol):
+    """A payment provider that is let go of in the end."""
+
     async def close(self) -> None: ...
 
 
@@ -74,14 +80,34 @@ async def open_parts(
         store, signals = await _open_store(settings, places, poll)
         closing.push_async_callback(store.close)
     if payments is None:
-        cards = CardSimulator.open(settings.ledger)
-        closing.push_async_callback(cards.close)
-        payments = cards
+        provider = _open_payments(settings, clock)
+        closing.push_async_callback(provider.close)
+        payments = provider
     desk = Desk(store, clock)
     pump = Pump(desk, payments, clock)
     policy = Policy(settings.hold, settings.grace, settings.own_tickets)
     marketplace = Marketplace(desk, pump, clock, policy)
     return Parts(settings, places, store, clock, desk, pump, marketplace, signals)
+
+
+def _open_payments(settings: Settings, clock: Clock) -> Provider:
+    if not settings.stripe_secret_key:
+        return CardSimulator.open(settings.ledger)
+    try:
+        from gateways.stripe_api import StripeAccess
+        from gateways.stripe_payments import StripePayments
+    except ImportError as error:
+        # The SDK is an optional part: the card simulator needs none.
+        raise BadSettings("Stripe needs one package more: pip install 'stripe>=16.1,<17'") from error
+    access = StripeAccess(
+        settings.stripe_secret_key,
+        settings.stripe_api_version,
+        settings.stripe_url,
+        settings.stripe_timeout.total_seconds(),
+        settings.stripe_retries,
+        settings.stripe_return_url or None,
+    )
+    return StripePayments(access, clock)
 
 
 async def _open_store(settings: Settings, places: Places, poll: float) -> tuple[Store, Signals | None]:

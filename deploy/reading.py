@@ -124,6 +124,28 @@ def origins(text: str) -> tuple[str, ...]:
     return found
 
 
+def stripe_key(text: str) -> str:
+    if not re.fullmatch(r"(sk|rk)_(test|live)_[A-Za-z0-9_]{8,250}", text):
+        raise Unspeakable("a secret key of Stripe, which begins with sk_ or rk_")
+    return text
+
+
+def webhook_secrets(text: str) -> tuple[str, ...]:
+    found = _parts(text)
+    if not all(re.fullmatch(r"whsec_[A-Za-z0-9_+/=-]{8,250}", secret) for secret in found):
+        raise Unspeakable("secrets of webhooks, each of which begins with whsec_")
+    return found
+
+
+def url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+        raise Unspeakable("an address that begins with https://")
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise Unspeakable("an address that begins with https://, unless it is on this machine")
+    return text.rstrip("/")
+
+
 def currency(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z]{3}", text):
         raise ValueError("a currency of three letters, as in usd")

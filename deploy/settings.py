@@ -131,6 +131,51 @@ class Settings(Struct, frozen=True, kw_only=True):
             option=False,
         ),
     ] = RETRY_DELAYS
+    stripe_secret_key: Annotated[
+        str,
+        Setting(
+            reading.stripe_key,
+            "secret key of a Stripe account; unset: the card simulator takes test cards",
+            option=False,
+            secret=True,
+        ),
+    ] = ""
+    stripe_webhook_secrets: Annotated[
+        tuple[str, ...],
+        Setting(
+            reading.webhook_secrets,
+            "secrets that sign Stripe's webhooks, comma-separated: any of them is believed",
+            option=False,
+            secret=True,
+        ),
+    ] = ()
+    stripe_api_version: Annotated[
+        str, Setting(reading.words, "version of Stripe's API that is asked for", option=False)
+    ] = "2026-10-28.endive"
+    stripe_url: Annotated[str, Setting(reading.url, "where Stripe's API is", option=False)] = (
+        "https://api.stripe.com"
+    )
+    stripe_timeout: Annotated[
+        timedelta, Setting(reading.seconds(0.1, 60), "seconds that a step at Stripe may take", option=False)
+    ] = timedelta(seconds=8)
+    stripe_retries: Annotated[
+        int,
+        Setting(reading.whole(0, 5), "how often the SDK repeats a call to Stripe by itself", option=False),
+    ] = 0
+    stripe_tolerance: Annotated[
+        timedelta,
+        Setting(
+            reading.seconds(1, 3600), "seconds by which a webhook's time may differ from ours", option=False
+        ),
+    ] = timedelta(seconds=300)
+    stripe_return_url: Annotated[
+        str,
+        Setting(
+            reading.url,
+            "page that a bank sends the buyer back to; unset: clients confirm with Stripe's script",
+            option=False,
+        ),
+    ] = ""
     log_level: Annotated[
         str, Setting(reading.level, "what is logged: debug, info, warning or error", "LEVEL")
     ] = "info"
@@ -218,5 +263,9 @@ def _consistent(settings: Settings) -> Settings:
         raise BadSettings(
             f"{variable('session_cookie')} {settings.session_cookie} is for https only: "
             f"set {variable('secure_cookies')}=1 or choose another name"
+        )
+    if settings.stripe_webhook_secrets and not settings.stripe_secret_key:
+        raise BadSettings(
+            f"{variable('stripe_webhook_secrets')} is of no use without {variable('stripe_secret_key')}"
         )
     return settings

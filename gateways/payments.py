@@ -21,7 +21,14 @@ from domain.money import Money
 from gateways.card_ledger import CardLedger, Entry, Told
 from gateways.cards import Card, Operation, UnknownAttempt, card_of
 from gateways.embedded_thread import LoopThread
-from processmanager.ports import Answer, Attempt, KeyReused, PaymentsUnavailable
+from processmanager.ports import (
+    Answer,
+    Attempt,
+    Confirmation,
+    KeyReused,
+    NeedsAction,
+    PaymentsUnavailable,
+)
 
 log = getLogger("admitone.payments")
 
@@ -83,6 +90,11 @@ class CardSimulator:
 
     async def refund(self, attempt: Attempt, key: str) -> Answer:
         return (await self._call("refund", attempt, key)).answer
+
+    async def confirmation(self, attempt: Attempt) -> Confirmation | None:
+        """The name under which its owner confirms it here; there is no bank to go to."""
+        answer = await self.look(attempt)
+        return Confirmation(answer.action) if isinstance(answer, NeedsAction) else None
 
     # ── Beside the port ───────────────────────────────────────────────────────────────────────────
 

@@ -13,7 +13,7 @@ from domain import order, payment, ticket
 from domain.decider import Loaded, Refused
 from domain.money import Money
 from processmanager.desk import Cause, Desk, Done
-from processmanager.ports import Clock
+from processmanager.ports import Clock, Confirmation
 from processmanager.pump import Pump, StepFailed
 from processmanager.purchase import terms_of
 
@@ -123,6 +123,13 @@ class Marketplace:
         paid = await self._desk.recall(payment.payment, payment_id)
         position, repeated = max(purchase.position, paid.position), not started.events
         return Paid(payment_id, paid.state, purchase.order, position, repeated)
+
+    async def confirmation(self, payment_id: str) -> Confirmation | None:
+        """What the buyer needs to confirm his payment at his bank; None if that is not waited for.
+
+        Raises PaymentsUnavailable.
+        """
+        return await self._pump.confirmation(payment_id)
 
     async def cancel(self, order_id: str, by: str, cause: Cause) -> Done[order.State]:
         """Give a hold back before paying, or while the bank still waits for the buyer.

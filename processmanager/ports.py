@@ -140,6 +140,24 @@ class Attempt(Struct, frozen=True):
     back: Money | None = None
 
 
+def step_key(attempt: str, verb: str, number: int = 0) -> str:
+    """The provider's idempotency key: one for each step of each attempt, the same at each repeat.
+
+    number: how many refunds of the attempt came before.
+    """
+    return f"{attempt}:{verb}:{number}" if number else f"{attempt}:{verb}"
+
+
+class Confirmation(Struct, frozen=True):
+    """What the buyer's client needs to have a payment confirmed. A secret of the buyer, so it is never kept.
+
+    secret: for the provider's own script. page: where the bank asks, if that is a page to go to.
+    """
+
+    secret: str | None = None
+    page: str | None = None
+
+
 class IsUnknown(Struct, frozen=True):
     """The provider has never heard of it: its authorisation did not arrive, or not yet."""
 
@@ -238,6 +256,10 @@ class Payments(Protocol):
 
     async def refund(self, attempt: Attempt, key: str) -> Answer:
         """Give captured money back, whole or in part."""
+        ...
+
+    async def confirmation(self, attempt: Attempt) -> Confirmation | None:
+        """What the buyer needs to confirm the attempt; None if it does not wait for that."""
         ...
 
 

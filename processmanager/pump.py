@@ -13,6 +13,7 @@ from processmanager.desk import Cause, Desk
 from processmanager.ports import (
     Answer,
     Clock,
+    Confirmation,
     Contested,
     IsAuthorized,
     IsCaptured,
@@ -113,6 +114,16 @@ class Pump:
         with suppress(RefundCameToNothing):  # the pump goes on with the next one
             await self._record(payment_id, answer, "", cause)
         return await self.pump(asked.state.request.order, cause)
+
+    async def confirmation(self, payment_id: str) -> Confirmation | None:
+        """What the buyer needs to confirm an attempt; None if it does not wait for him.
+
+        Raises PaymentsUnavailable and what the desk raises.
+        """
+        asked = await self._desk.recall(payment.payment, payment_id)
+        if isinstance(asked.state, payment.ActionRequired):
+            return await self._payments.confirmation(attempt_of(payment_id, asked.state))
+        return None
 
     async def end(self, payment_id: str, reason: str, cause: Cause) -> bool:
         """Have the provider end an attempt that waits for somebody outside; False if it does not wait.

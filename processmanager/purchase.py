@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from domain import order, payment, ticket
 from domain.decider import Decider
-from processmanager.ports import Attempt
+from processmanager.ports import Attempt, step_key
 
 # ── What is known ─────────────────────────────────────────────────────────────────────────────────
 
@@ -64,9 +64,7 @@ class Ask(Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """The provider's idempotency key: one for each step of each attempt, the same at each repeat."""
-        again = f":{self.number}" if self.number else ""
-        return f"{self.attempt.id}:{self.verb}{again}"
+        return step_key(self.attempt.id, self.verb, self.number)
 
 
 class Wait(Struct, frozen=True):

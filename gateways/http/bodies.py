@@ -50,12 +50,18 @@ class PaymentBody(Struct, frozen=True):
     id: str
 
 
-class ActionBody(Struct, frozen=True):
-    """The buyer has to confirm at his bank. ``action``: what the client needs for that."""
+class ActionBody(Struct, frozen=True, rename="camel"):
+    """The buyer has to confirm at his bank. ``action``: what he has to do there.
+
+    client_secret: what the payment provider's own script needs for it. page: where the bank asks, if it is
+    a page to go to. The same request again, with its Idempotency-Key, tells how it ended.
+    """
 
     id: str
     action: str
     status: Literal["requires_action"] = "requires_action"
+    client_secret: str | None = None
+    page: str | None = None
 
 
 class UserBody(Struct, frozen=True):

@@ -12,6 +12,7 @@ from gateways.http.keys import REPLAYED, Keys
 from gateways.http.parsing import read_form
 from gateways.http.routes import Route
 from processmanager.marketplace import Marketplace, Paid
+from processmanager.ports import Confirmation
 
 NO_TOKEN = Problem("Token is required", "token")
 NO_ORDER = Problem("Order Id is required", "orderId")
@@ -55,29 +56,33 @@ class Payments:
             raise Invalid(NOT_A_TOKEN)
         payment_id = self._keys.id_for(call, "payment", user, order_id, also=(token,))
         paid = await self._marketplace.pay(order_id, payment_id, user, token, call.cause(user, payment_id))
-        answer = _answer(paid)
+        answer = await self._answer(paid)
         answer.headers.extend(self._freshness.wrote(call, user, paid.position))
         if paid.repeated:
             answer.headers.append(REPLAYED)
         return answer
 
+    async def _answer(self, paid: Paid) -> Answer:
+        match paid.payment:
+            case payment.Captured() | payment.Disputed() if isinstance(paid.order, order.Completed):
+                return json(201, PaymentBody(paid.payment_id))
+            case payment.ActionRequired(action=action):
+                needed = await self._marketplace.confirmation(paid.payment_id) or Confirmation()
+                return json(
+                    202, ActionBody(paid.payment_id, action, client_secret=needed.secret, page=needed.page)
+                )
+            case payment.Declined(message=message):
+                return problem(400, message)
+            case (
+                payment.Voided(reason=reason)
+                | payment.Refunding(reason=reason)
+                | payment.Refunded(reason=reason)
+            ):
+                return problem(400, f"The payment was not kept: {reason}")
+            case _:
+                raise Unsettled
+
 
 def _given(text: str | None) -> str | None:
     """A field that is there."""
     return text if text and text.isprintable() and text.strip() else None
-
-
-def _answer(paid: Paid) -> Answer:
-    match paid.payment:
-        case payment.Captured() | payment.Disputed() if isinstance(paid.order, order.Completed):
-            return json(201, PaymentBody(paid.payment_id))
-        case payment.ActionRequired(action=action):
-            return json(202, ActionBody(paid.payment_id, action))
-        case payment.Declined(message=message):
-            return problem(400, message)
-        case (
-            payment.Voided(reason=reason) | payment.Refunding(reason=reason) | payment.Refunded(reason=reason)
-        ):
-            return problem(400, f"The payment was not kept: {reason}")
-        case _:
-            raise Unsettled

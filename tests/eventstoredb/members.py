@@ -16,7 +16,7 @@ from gateways.eventstoredb_group import ConsumerGroup
 from gateways.payments import CardSimulator
 from processmanager.desk import Cause, Desk
 from processmanager.marketplace import Marketplace, Policy
-from processmanager.ports import Answer, Attempt, Payments, PaymentsUnavailable
+from processmanager.ports import Answer, Attempt, Confirmation, Payments, PaymentsUnavailable
 from processmanager.pump import Pump
 from processmanager.sharing import Sharing
 from tests.eventstoredb.adapting import opened
@@ -138,6 +138,9 @@ class ChoosyTill:
 
     async def refund(self, attempt: Attempt, key: str) -> Answer:
         return await self.inner.refund(attempt, key)
+
+    async def confirmation(self, attempt: Attempt) -> Confirmation | None:
+        return await self.inner.confirmation(attempt)
 
 
 class Shop(Struct, frozen=True):

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from processmanager.ports import (
     Answer,
     Attempt,
+    Confirmation,
     IsAuthorized,
     IsCaptured,
     IsVoided,
@@ -34,6 +35,10 @@ class ClosedTill:
 
     async def refund(self, attempt: Attempt, key: str) -> Answer:
         return self._fail()
+
+    async def confirmation(self, attempt: Attempt) -> Confirmation | None:
+        self._fail()
+        return None
 
     def _fail(self) -> Answer:
         self.asked += 1

@@ -9,6 +9,7 @@ from msgspec import Struct
 from processmanager.ports import (
     Answer,
     Attempt,
+    Confirmation,
     IsAuthorized,
     IsCaptured,
     IsDeclined,
@@ -108,6 +109,9 @@ class Provider:
 
     async def refund(self, attempt: Attempt, key: str) -> Answer:
         return await Call(f"refund {key}", lambda: self._do("refund", attempt, key))
+
+    async def confirmation(self, attempt: Attempt) -> Confirmation | None:
+        return None  # nobody here asks for it
 
     # ── What happens there ────────────────────────────────────────────────────────────────────────
 

@@ -35,6 +35,12 @@ def _arguments() -> argparse.Namespace:
         default="0.1,0.3,1",
         help="seconds before each further try of a webhook (default: %(default)s)",
     )
+    parser.add_argument(
+        "--settle-after",
+        type=float,
+        metavar="SECONDS",
+        help="when pending refunds succeed and those to pm_card_refundFail fail (default: when told to)",
+    )
     parser.add_argument("--with-parent", action="store_true", help="end when standard input is closed")
     arguments = parser.parse_args()
     if arguments.webhook and not arguments.secret:
@@ -61,7 +67,7 @@ def main() -> None:
 
     with contextlib.ExitStack() as stack:
         folder = arguments.ledger or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "ledger"
-        settings = Settings(folder, arguments.port, frozenset(keys), target)
+        settings = Settings(folder, arguments.port, frozenset(keys), target, arguments.settle_after)
         with contextlib.suppress(KeyboardInterrupt):
             uvloop.run(serve(settings, ready))
 

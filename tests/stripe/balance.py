@@ -7,8 +7,9 @@ The fee is made up: 2.9 % and 30 minor units of a charge, as on Stripe's price l
 from typing import Literal
 
 from tests.stripe import ids
-from tests.stripe.bank import Bank
+from tests.stripe.bank import Bank, Call
 from tests.stripe.clock import DAY
+from tests.stripe.params import Given, read
 from tests.stripe.shapes import BalanceTransaction
 
 DISPUTE_FEE = 15_00
@@ -24,6 +25,21 @@ _CATEGORIES: dict[Movement, str] = {
 
 def fee_of(amount: int) -> int:
     return (amount * 29 + 500) // 1000 + 30
+
+
+def retrieve(bank: Bank, call: Call) -> dict[str, object]:
+    """https://docs.stripe.com/api/balance: what has been paid out to nobody yet, net of fees."""
+    read(Given, call.params)
+    now = bank.clock.stamp()
+    sums: dict[str, dict[str, int]] = {"available": {}, "pending": {}}
+    for booked in bank.ledger.all(BalanceTransaction):
+        part = sums["available" if booked.available_on <= now else "pending"]
+        part[booked.currency] = part.get(booked.currency, 0) + booked.net
+    told = {
+        name: [{"amount": amount, "currency": currency} for currency, amount in part.items()]
+        for name, part in sums.items()
+    }
+    return {"object": "balance", "livemode": False, **told}
 
 
 def move(

@@ -13,10 +13,6 @@ class _Creating(Given, kw_only=True):
     name: str | None = None
 
 
-class _Nothing(Given):
-    pass
-
-
 def create(bank: Bank, call: Call) -> Customer:
     given = read(_Creating, call.params)
     customer = Customer(
@@ -33,5 +29,5 @@ def create(bank: Bank, call: Call) -> Customer:
 
 
 def retrieve(bank: Bank, call: Call) -> Customer:
-    read(_Nothing, call.params)
+    read(Given, call.params)
     return bank.find(Customer, "customer", call.id)

@@ -23,12 +23,8 @@ class _Updating(Given, kw_only=True):
     submit: bool = True
 
 
-class _Nothing(Given):
-    pass
-
-
 def retrieve(bank: Bank, call: Call) -> Dispute:
-    read(_Nothing, call.params)
+    read(Given, call.params)
     return bank.find(Dispute, "dispute", call.id)
 
 
@@ -58,7 +54,7 @@ def update(bank: Bank, call: Call) -> Dispute:
 
 def close(bank: Bank, call: Call) -> Dispute:
     """The seller gives in: the dispute is lost for good."""
-    read(_Nothing, call.params)
+    read(Given, call.params)
     return end(bank, call, _open_one(bank, call.id), "lost")
 
 

@@ -128,6 +128,8 @@ def update(bank: Bank, call: Call) -> PaymentIntent:
         intent.currency = (given.currency or intent.currency).lower()
         intent.amount = intent.amount if given.amount is None else given.amount
         check_charge(intent.amount, intent.currency)
+    if given.customer is not None:
+        bank.find(Customer, "customer", given.customer, param="customer", status=400)
     method = chosen(bank, ConfirmGiven(payment_method=given.payment_method))
     if method is not None:
         intent.payment_method, intent.status = method.id, "requires_confirmation"

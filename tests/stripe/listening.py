@@ -33,7 +33,7 @@ class Received:
 
 
 class Receiver:
-    """``statuses``: what the next deliveries are answered with; 200 when they are used up."""
+    """``statuses``: what the next deliveries are answered with, 0 being nothing; then 200."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -70,6 +70,10 @@ class Receiver:
             self.received.append(Received(body.decode(), signature.decode("latin-1") if signature else None))
             self._came.set()
             status = self.statuses.pop(0) if self.statuses else 200
+            if status == 0:
+                await reader.read()  # until the sender gives up
+                writer.close()
+                return
             told = h11.Response(
                 status_code=status, headers=[("Content-Length", "0"), ("Connection", "close")]
             )

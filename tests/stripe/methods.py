@@ -37,16 +37,12 @@ class _Attaching(Given, kw_only=True):
     customer: str
 
 
-class _Nothing(Given):
-    pass
-
-
 def create(bank: Bank, call: Call) -> PaymentMethod:
     return make(bank, read(MethodGiven, call.params))
 
 
 def retrieve(bank: Bank, call: Call) -> PaymentMethod:
-    read(_Nothing, call.params)
+    read(Given, call.params)
     return named(bank, call.id, status=404)
 
 
@@ -70,7 +66,7 @@ def attach(bank: Bank, call: Call) -> PaymentMethod:
 
 
 def detach(bank: Bank, call: Call) -> PaymentMethod:
-    read(_Nothing, call.params)
+    read(Given, call.params)
     method = named(bank, call.id, status=404)
     if method.customer is None:
         raise refused("The payment method is not attached to a customer; there is nothing to detach")

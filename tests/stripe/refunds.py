@@ -29,10 +29,6 @@ class _Updating(Given, kw_only=True):
     metadata: Metadata | None = None
 
 
-class _Nothing(Given):
-    pass
-
-
 def create(bank: Bank, call: Call) -> Refund:
     given = read(_Creating, call.params)
     charge = _charge(bank, given)
@@ -65,7 +61,7 @@ def create(bank: Bank, call: Call) -> Refund:
 
 
 def retrieve(bank: Bank, call: Call) -> Refund:
-    read(_Nothing, call.params)
+    read(Given, call.params)
     return bank.find(Refund, "refund", call.id)
 
 
@@ -80,7 +76,7 @@ def update(bank: Bank, call: Call) -> Refund:
 
 def cancel(bank: Bank, call: Call) -> Refund:
     """Only refunds that wait for the customer can be cancelled, and refunds to cards never do."""
-    read(_Nothing, call.params)
+    read(Given, call.params)
     refund = bank.find(Refund, "refund", call.id)
     raise refused(f"A refund in status {refund.status} cannot be canceled")
 

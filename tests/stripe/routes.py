@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from tests.stripe import customers, disputes, intents, methods, refunds, searching
+from tests.stripe import balance, customers, disputes, intents, methods, refunds, searching
 from tests.stripe.bank import Bank, Call
 from tests.stripe.errors import StripeError, refused
 from tests.stripe.lists import Listing
@@ -25,10 +25,6 @@ from tests.stripe.shapes import (
 Endpoint: TypeAlias = Callable[[Bank, Call], Any]
 
 
-class _Nothing(Given):
-    pass
-
-
 class Retrieving(Struct, frozen=True):
     """The endpoint that gives one object as it is."""
 
@@ -36,7 +32,7 @@ class Retrieving(Struct, frozen=True):
     what: str
 
     def __call__(self, bank: Bank, call: Call) -> Stored:
-        read(_Nothing, call.params)
+        read(Given, call.params)
         return bank.find(self.kind, self.what, call.id)
 
 
@@ -74,6 +70,7 @@ _ENDPOINTS: dict[str, Endpoint] = {
     "GET disputes/*": disputes.retrieve,
     "POST disputes/*": disputes.update,
     "POST disputes/*/close": disputes.close,
+    "GET balance": balance.retrieve,
     "GET balance_transactions": Listing(
         BalanceTransaction, "/v1/balance_transactions", "currency", "source", "type"
     ),

@@ -25,14 +25,16 @@ class RunningStripe:
     signs webhooks with. ledger: its file. control: what is not Stripe's. The address stays over a restart.
     """
 
-    def __init__(self, ledger: Path, webhook: str | None, secrets: Sequence[str], retries: str) -> None:
+    def __init__(
+        self, ledger: Path, webhook: str | None, secrets: Sequence[str], options: Sequence[str]
+    ) -> None:
         self.url = ""
         self.key = KEY
         self.secrets = tuple(secrets)
         self.control: Control
         self.ledger = ledger
         self._webhook = webhook
-        self._retries = retries
+        self._options = options
         self._port = 0
         self._process: asyncio.subprocess.Process | None = None
 
@@ -48,7 +50,7 @@ class RunningStripe:
 
     async def start(self) -> None:
         command = [sys.executable, "-m", "tests.stripe", "--port", str(self._port), "--with-parent"]
-        command += ["--ledger", str(self.ledger), "--key", self.key, "--retries", self._retries]
+        command += ["--ledger", str(self.ledger), "--key", self.key, *self._options]
         if self._webhook is not None:
             command += ["--webhook", self._webhook]
         command += [word for secret in self.secrets for word in ("--secret", secret)]
@@ -95,9 +97,17 @@ async def running_stripe(
     webhook: str | None = None,
     secrets: Sequence[str] = (SECRET,),
     retries: Sequence[float] = (0.1, 0.3, 1.0),
+    settle_after: float | None = None,
 ) -> AsyncIterator[RunningStripe]:
-    """The double with its ledger in ``folder``. ``webhook``: the URL that is told of events."""
-    double = RunningStripe(folder / "stripe-ledger", webhook, secrets, ",".join(map(str, retries)))
+    """The double with its ledger in ``folder``.
+
+    webhook: the URL that is told of events, signed with each of ``secrets`` and, where it does not take
+    one, again after ``retries`` seconds. settle_after: seconds after which refunds settle by themselves.
+    """
+    options = ["--retries", ",".join(map(str, retries))]
+    if settle_after is not None:
+        options += ["--settle-after", str(settle_after)]
+    double = RunningStripe(folder / "stripe-ledger", webhook, secrets, options)
     await double.start()
     try:
         yield double

@@ -6,11 +6,13 @@ https://docs.stripe.com/api/authentication, …/request_ids, …/versioning, …
 import asyncio
 import contextlib
 import os
+import re
 import signal
 from base64 import b64decode
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote_plus
 
 import msgspec
 from msgspec import Struct, field
@@ -25,6 +27,7 @@ from tests.stripe.keys import Kept, Keys, in_use
 from tests.stripe.routes import Route, route
 
 RECENT = 10_000
+_VERSION = re.compile(r"\d{4}-\d\d-\d\d(\.[a-z]+)?")
 
 
 class Request(Struct, frozen=True):
@@ -60,6 +63,7 @@ class Seen(Struct, frozen=True):
     status: int
     replayed: bool
     version: str
+    request_id: str
 
 
 class Service:
@@ -80,6 +84,7 @@ class Service:
         operation, status, headers = "", 0, dict[str, str]()
         try:
             self._admit(request)
+            _check_version(version)
             way = route(request.method, request.path)
             operation = way.operation
             answer = await self._serve(request, way, request_id, key, version)
@@ -89,7 +94,7 @@ class Service:
             status, headers = answer.status, answer.headers
         finally:
             replayed = "Idempotent-Replayed" in headers
-            self.seen.append(Seen(operation, request.path, key, status, replayed, version))
+            self.seen.append(Seen(operation, request.path, key, status, replayed, version, request_id))
         known = {"Request-Id": request_id, "Stripe-Version": version}
         if key is not None:
             known["Idempotency-Key"] = key
@@ -111,7 +116,7 @@ class Service:
     async def _serve(
         self, request: Request, way: Route, request_id: str, key: str | None, version: str
     ) -> Answer:
-        text = "\n".join((request.path, request.query, key or "", request.body))
+        text = unquote_plus("\n".join((request.path, request.query, key or "", request.body)))
         fault = self.faults.strike(way.operation, text)
         if fault is not None:
             _before(fault, key)
@@ -200,6 +205,12 @@ def _as_told(fault: Fault) -> StripeError:
 def _server_error(fault: Fault) -> StripeError:
     problem = Problem("api_error", "Sorry, something went wrong on our side.", code=fault.code)
     return StripeError(fault.status, problem, headers={"Stripe-Should-Retry": "false"})
+
+
+def _check_version(version: str) -> None:
+    """https://docs.stripe.com/api/versioning: a date, and since 2024-09-30 the name of a release."""
+    if not _VERSION.fullmatch(version):
+        raise invalid(f"Invalid Stripe API version: {version[:40]}")
 
 
 def _params(request: Request) -> Params:

@@ -16,18 +16,20 @@ from tests.stripe.clock import Clock
 from tests.stripe.connection import Line
 from tests.stripe.ledger import Ledger
 from tests.stripe.service import Service
+from tests.stripe.settling import settle_for_ever
 from tests.stripe.webhooks import Target, Webhooks
 
 HOST = "127.0.0.1"
 
 
 class Settings(Struct, frozen=True):
-    """``port`` 0: any free one."""
+    """``port`` 0: any free one. ``settle_after``: seconds after which refunds settle; None: when told."""
 
     ledger: Path
     port: int
     keys: frozenset[str]
     target: Target
+    settle_after: float | None = None
 
 
 class _Server(uvicorn.Server):
@@ -60,7 +62,10 @@ async def serve(settings: Settings, ready: Callable[[str], None]) -> None:
             log_level="warning",
             timeout_graceful_shutdown=1,
         )
-        sending = asyncio.create_task(webhooks.run())
+        tasks = [asyncio.create_task(webhooks.run())]
+        if settings.settle_after is not None:
+            settling = settle_for_ever(bank, settings.settle_after, webhooks.wake)
+            tasks.append(asyncio.create_task(settling))
         try:
             server = _Server(config)
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -68,9 +73,9 @@ async def serve(settings: Settings, ready: Callable[[str], None]) -> None:
             ready(url)
             await server.serve(sockets=[listener])
         finally:
-            sending.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sending
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _listening(port: int) -> socket.socket:

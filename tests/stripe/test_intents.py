@@ -152,3 +152,5 @@ async def test_unknown_things_and_wrong_keys_are_told_apart(
     assert "sk_test_stranger" not in str(refused.value)
     with pytest.raises(stripe.InvalidRequestError, match="Unrecognized request URL"):
         await client.v1.payouts.list_async()
+    with pytest.raises(stripe.InvalidRequestError, match="Invalid Stripe API version"):
+        await client.v1.payment_intents.list_async({}, {"stripe_version": "yesterday"})

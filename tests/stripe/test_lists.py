@@ -95,6 +95,8 @@ async def test_the_books_hold_each_movement(double: RunningStripe, client: strip
         ("adjustment", -2500),
     ]
     assert all(each.net == each.amount - each.fee for each in books.data)
+    (net,) = (await client.v1.balance.retrieve_async()).pending
+    assert (net.amount, net.currency) == (sum(each.net for each in books.data), "usd")
     of_charge = await client.v1.balance_transactions.list_async({"source": intent.latest_charge})
     assert [each.type for each in of_charge.data] == ["charge"]
     one = await client.v1.balance_transactions.retrieve_async(of_charge.data[0].id)

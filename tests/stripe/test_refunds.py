@@ -1,11 +1,13 @@
 """Refunds. https://docs.stripe.com/refunds and https://docs.stripe.com/testing#refunds"""
 
+from pathlib import Path
+
 import pytest
 import stripe
 
 from tests.stripe.controlling import ControlRefused
-from tests.stripe.paying import authorized, captured
-from tests.stripe.running import RunningStripe
+from tests.stripe.paying import authorized, captured, until
+from tests.stripe.running import RunningStripe, running_stripe
 
 
 async def test_money_goes_back_whole(double: RunningStripe, client: stripe.StripeClient) -> None:
@@ -76,3 +78,24 @@ async def test_a_refund_that_fails_owes_the_money_again(
     second = await client.v1.refunds.create_async({"payment_intent": intent.id})
     assert second.id != first.id
     assert (await double.control.orders())["o1"].refunded == 2500
+
+
+async def test_refunds_settle_by_themselves_where_that_is_wanted(tmp_path: Path) -> None:
+    """https://docs.stripe.com/testing#refunds"""
+    async with running_stripe(tmp_path, settle_after=0.0) as double:
+        client = double.client()
+        wanted = {
+            "pm_card_visa": "succeeded",
+            "pm_card_pendingRefund": "succeeded",
+            "pm_card_refundFail": "failed",
+        }
+        names = {}
+        for method, status in wanted.items():
+            intent = await captured(client, method)
+            names[(await client.v1.refunds.create_async({"payment_intent": intent.id})).id] = status
+
+        async def all_have() -> bool:
+            now = [await client.v1.refunds.retrieve_async(name) for name in names]
+            return {refund.id: refund.status for refund in now} == names
+
+        await until(all_have)

@@ -146,6 +146,18 @@ async def test_a_restart_forgets_no_webhook(telling: RunningStripe, receiver: Re
     assert received.event["type"] == "customer.created"
 
 
+async def test_a_webhook_that_was_on_its_way_at_a_kill_is_sent_again(
+    telling: RunningStripe, receiver: Receiver
+) -> None:
+    """At least once: whether it had arrived is not known."""
+    receiver.statuses = [0]
+    await telling.client().v1.customers.create_async({})
+    await receiver.until(1)
+    await telling.restart()
+    first, again = await receiver.until(2)
+    assert first.event["id"] == again.event["id"]
+
+
 async def test_nobody_is_told_before_an_address_is_given(double: RunningStripe, receiver: Receiver) -> None:
     await captured(double.client())
     assert {each.state for each in await double.control.deliveries()} <= {"new", "unsent"}

@@ -8,10 +8,13 @@ import asyncio
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
+import structlog
+
 from deploy.background import Background
 from deploy.hearsay import BOARD, words
 from deploy.keeper import Keeper
 from deploy.parts import NAMES, Parts, open_models, open_parts
+from deploy.seeding import seed
 from deploy.settings import Settings
 from projections.board import Writer
 from projections.read_model import ReadModel
@@ -22,6 +25,12 @@ BEAT = 0.25
 """Seconds between two signs of life."""
 PATIENCE = 3.0
 """Seconds that those who start it wait for lists that show the whole log; then they start without."""
+
+
+TELL_EVERY = 5.0
+"""Seconds between two log lines on how far the read models are, while they catch up."""
+
+log = structlog.get_logger("admitone.projecting")
 
 
 class Projector:
@@ -61,9 +70,19 @@ class Projector:
         self._shared.set()
 
     async def _keep_beating(self) -> None:
+        tell_at = 0.0
         while True:
             await asyncio.sleep(BEAT)
             self._beat()
+            now = asyncio.get_running_loop().time()
+            if now >= tell_at and not self._keeper.follower.ready:
+                tell_at = now + TELL_EVERY
+                self._tell()
+
+    def _tell(self) -> None:
+        """How far the read models are, while they are made or catch up."""
+        shown = {each.name: f"{each.percent} %" for each in self._keeper.follower.progress()}
+        log.info("read models catch up with the log", **shown)
 
     def _beat(self) -> None:
         _make(self._slot)
@@ -74,6 +93,8 @@ async def build_projector(settings: Settings, slot: Path, closing: AsyncExitStac
     """Put the process together, without starting it. Raises what keeps it from its work."""
     parts = await open_parts(settings, closing, poll=POLL)
     _make(slot)
+    if settings.models_from is not None:
+        await asyncio.to_thread(seed, slot, settings.models_from)
     board = Writer(slot / BOARD, NAMES)
     return Projector(parts, slot, open_models(parts, slot, closing), board)
 

@@ -34,6 +34,10 @@ def path(text: str) -> Path:
     return Path(words(text)).expanduser()
 
 
+def path_or_off(text: str) -> Path | None:
+    return None if text.lower() == "off" else path(text)
+
+
 def whole(least: int, most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:

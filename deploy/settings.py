@@ -65,6 +65,14 @@ class Settings(Struct, frozen=True, kw_only=True):
             option=False,
         ),
     ] = Path("cards.sqlite")
+    models_from: Annotated[
+        Path | None,
+        Setting(
+            reading.path_or_off,
+            "data directory of another service, whose read models are copied where there are none yet",
+            "DIR",
+        ),
+    ] = None
     workers: Annotated[int, Setting(reading.whole(1, 64), "processes that serve requests", "N")] = 1
     demo: Annotated[bool, Setting(reading.yes_or_no, "give an empty store a few listings to try")] = True
     hold: Annotated[

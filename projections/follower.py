@@ -59,6 +59,11 @@ class Progress(Struct, frozen=True):
     def behind(self) -> int:
         return max(self.head - self.position, 0)
 
+    @property
+    def percent(self) -> int:
+        """How much of the log it shows, by position."""
+        return 100 if self.behind == 0 else 100 * self.position // self.head
+
 
 class Follower:
     """Keeps ``models`` up with ``store``.
@@ -101,7 +106,7 @@ class Follower:
             if feeding.trouble is not None:
                 words.append(f"{progress.name} is set aside: {feeding.trouble}")
             elif not progress.caught_up:
-                words.append(f"{progress.name} is {progress.behind} positions behind")
+                words.append(f"{progress.name} shows {progress.percent} % of the log")
             if progress.held:
                 words.append(f"{progress.name} holds back {progress.held} streams, {progress.parked} parked")
         return "; ".join(words) or None

@@ -54,6 +54,7 @@ async def member(
     waits: tuple[timedelta, ...] = delays(0.05, 0.05),
     past: bool = False,
     silence: float = 15.0,
+    hold: timedelta = timedelta(minutes=15),
 ) -> AsyncIterator[Member]:
     async with opened(uri, silence=silence) as store:
         clock = PastClock() if past else SystemClock()
@@ -62,7 +63,7 @@ async def member(
         group = store.group(waits)
         adopted: list[str] = []
         sharing = Sharing(group, pump, desk, clock, waits, adopted.append)
-        yield Member(desk, Marketplace(desk, pump, clock, Policy()), sharing, group, adopted)
+        yield Member(desk, Marketplace(desk, pump, clock, Policy(hold=hold)), sharing, group, adopted)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 CODE   := domain projections processmanager gateways deploy tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format lint types simulate bench lock clean
+.PHONY: help run setup test check format lint types simulate faults bench lock clean
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ types: setup ## check types, strictly
 
 simulate: setup ## play N seeded histories of the whole business (N=100000, SEED=0, ARGS=--wire on the double)
 	@$(BIN)/python -m tests.simulation --histories $(or $(N),100000) --seed $(or $(SEED),0) $(ARGS)
+
+faults: setup ## every fault of EventStoreDB at every step of a purchase, under load (on the double)
+	@ADMITONE_TEST_FAULTS=all $(BIN)/python -m pytest -n auto tests/eventstoredb/test_faults_under_load.py $(ARGS)
 
 bench: setup ## measure, print a table, write benchmarks/results/latest.json
 	@$(BIN)/python -m benchmarks $(ARGS)

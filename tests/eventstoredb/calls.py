@@ -1,7 +1,7 @@
 """The call log: what clients asked of the nodes, how often, with which metadata, and how it ended."""
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.eventstoredb.answers import Failure
@@ -17,6 +17,8 @@ class Call:
         self.requests = 0
         self.events = 0
         """Proposed events that came with it."""
+        self.types: set[str] = set()
+        """And of which types they were."""
         self.subscribes = False
         """Whether it is a catch-up subscription: a read without an end."""
         self.answers = 0
@@ -40,11 +42,15 @@ class Call:
         self.requests += 1
         fields = request.DESCRIPTOR.fields_by_name
         if "proposed_messages" in fields:
-            self.events += len(request.proposed_messages)
+            self._proposes(request.proposed_messages)
         elif "proposed_message" in fields and request.HasField("proposed_message"):
-            self.events += 1
+            self._proposes([request.proposed_message])
         elif self.method == "Streams/Read":
             self.subscribes = request.options.WhichOneof("count_option") == "subscription"
+
+    def _proposes(self, messages: Sequence[Any]) -> None:
+        self.events += len(messages)
+        self.types.update(message.metadata.get("type", "") for message in messages)
 
     def end(self, failure: Failure) -> None:
         """End an open call from the server's side; with ``Failure("OK")``, silently."""

@@ -26,6 +26,7 @@ class Fault:
     method: the end of the method's name; "" means any. times: how many calls it strikes, None: all.
     skip: how many it lets pass first. agent: only calls of the ``sync`` or the ``async`` client.
     node: only calls of that one. subscribes: only catch-up subscriptions, or only other reads.
+    proposes: only appends of that type of event.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class Fault:
         agent: str | None = None,
         node: int | None = None,
         subscribes: bool | None = None,
+        proposes: str | None = None,
     ) -> None:
         self._method = method
         self._agent = agent
         self._node = node
         self._subscribes = subscribes
+        self._proposes = proposes
         self._skip = skip
         self.action = action
         self.left = times
@@ -55,6 +58,8 @@ class Fault:
         if self._agent not in (None, call.agent) or self._node not in (None, call.node):
             return False
         if self._subscribes not in (None, call.subscribes):
+            return False
+        if self._proposes is not None and self._proposes not in call.types:
             return False
         if self._skip:
             self._skip -= 1
@@ -74,18 +79,9 @@ class Faults:
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
-    def add(
-        self,
-        method: str,
-        action: Action,
-        *,
-        times: int | None = 1,
-        skip: int = 0,
-        agent: str | None = None,
-        node: int | None = None,
-        subscribes: bool | None = None,
-    ) -> Fault:
-        fault = Fault(method, action, times=times, skip=skip, agent=agent, node=node, subscribes=subscribes)
+    def add(self, method: str, action: Action, **which: Any) -> Fault:
+        """Set a fault. which: as for ``Fault``."""
+        fault = Fault(method, action, **which)
         self._faults.append(fault)
         return fault
 
@@ -138,6 +134,29 @@ def swallow() -> Action:
 
     async def acting(answers: Answers) -> Answers:
         await _do(answers)
+        await asyncio.Event().wait()
+        yield
+
+    return acting
+
+
+def meanwhile(happening: Callable[[], object]) -> Action:
+    """Do what was asked, but let something happen just before."""
+
+    async def acting(answers: Answers) -> Answers:
+        happening()
+        async for answer in answers:
+            yield answer
+
+    return acting
+
+
+def lose_while(happening: Callable[[], object]) -> Action:
+    """Do what was asked, then let something happen that keeps the answer from its way."""
+
+    async def acting(answers: Answers) -> Answers:
+        await _do(answers)
+        happening()
         await asyncio.Event().wait()
         yield
 

@@ -45,6 +45,9 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         try:
             answer = await self._answer(call, shape, behaviour, request, context)
         except Failure as failure:
+            # A fault raises the same one at each call: with its traceback it would keep all of them alive,
+            # and a server with too many refuses to take more.
+            failure.__traceback__ = None
             if failure.code == "OK":
                 call.status = "OK"
                 return None

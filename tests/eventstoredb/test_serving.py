@@ -15,9 +15,9 @@ from tests.live.crowd import KEY, ask, list_tickets, pay, reserve, said, show
 
 
 @asynccontextmanager
-async def serving(data: Path, *options: str) -> AsyncIterator[int]:
+async def serving(data: Path, *options: str, **variables: str) -> AsyncIterator[int]:
     """A running product; gives its port. In a thread, for the double lives on this event loop."""
-    server = running(data, *options, jwt_key=KEY, rate_limit="off")
+    server = running(data, *options, jwt_key=KEY, rate_limit="off", **variables)
     started = await asyncio.to_thread(server.__enter__)
     try:
         yield started.port

@@ -19,7 +19,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import reading, replaying, selling
+from benchmarks import cluster, reading, replaying, selling
 from benchmarks.figures import Figure
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[[Path], Coroutine[None, None, list[Figure]]]] = {
     "selling": selling.measure,
     "reading": reading.measure,
     "replaying": replaying.measure,
+    "eventstoredb": cluster.measure,
 }
 
 

@@ -21,7 +21,9 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def platform(data: Path, *, hold: int = 900, workers: int = 1) -> AsyncIterator[int]:
+async def platform(
+    data: Path, *, hold: int = 900, workers: int = 1, store: str = "embedded"
+) -> AsyncIterator[int]:
     """The platform on the data directory ``data``; gives its port. Fsync is on, as ever."""
     port = free_port()
     told = {
@@ -38,7 +40,7 @@ async def platform(data: Path, *, hold: int = 900, workers: int = 1) -> AsyncIte
         "--data",
         str(data),
     ]
-    command += ["--no-demo", "--hold", str(hold), "--workers", str(workers)]
+    command += ["--no-demo", "--hold", str(hold), "--workers", str(workers), "--store", store]
     async with _running(command, told, data / "server.log", port):
         yield port
 

@@ -1,6 +1,7 @@
 """A shop to measure in: listings made straight in the log, signed-in buyers, and what they ask."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,10 +34,13 @@ def cookie(buyer: int) -> str:
 
 async def stock(data: Path, count: int) -> None:
     """List ``count`` tickets in the log of the data directory."""
-    import asyncio
-
     store = await EmbeddedStore.open(data / "log.sqlite")
-    desk = Desk(store, SystemClock())
+    await fill(Desk(store, SystemClock()), range(count))
+    await store.close()
+
+
+async def fill(desk: Desk, numbers: Sequence[int]) -> None:
+    """List the tickets with these numbers."""
 
     async def list_one(number: int) -> None:
         key = ticket_id(number)
@@ -48,9 +52,8 @@ async def stock(data: Path, count: int) -> None:
             new=True,
         )
 
-    for first in range(0, count, TOGETHER):
-        await asyncio.gather(*(list_one(n) for n in range(first, min(first + TOGETHER, count))))
-    await store.close()
+    for first in range(0, len(numbers), TOGETHER):
+        await asyncio.gather(*(list_one(number) for number in numbers[first : first + TOGETHER]))
 
 
 # ── What a buyer does on his connection ───────────────────────────────────────────────────────────

@@ -26,6 +26,9 @@ Action: TypeAlias = Callable[[AsyncEventStoreDBClient, float], Coroutine[Any, An
 ATTEMPT = 0.7
 """Seconds for one attempt, as long as there is time for another."""
 
+AT_ONCE = 80
+"""Calls on one connection at a time. EventStoreDB takes a hundred, and resets what comes beyond that."""
+
 CLOSED = "the log is closed"
 
 IMPOSSIBLE = 2**63
@@ -66,6 +69,7 @@ class Calls:
         self._follows = follows
         self._client: AsyncEventStoreDBClient | None = None
         self._renewing = asyncio.Lock()
+        self._room = asyncio.Semaphore(AT_ONCE)
         self._retired: set[asyncio.Task[None]] = set()
         self._closed = asyncio.Event()
         self.problem: str | None = None
@@ -79,9 +83,16 @@ class Calls:
         """
         deadline = asyncio.get_running_loop().time() + self._patience
         try:
+            async with asyncio.timeout_at(deadline):
+                await self._room.acquire()
+        except TimeoutError:
+            raise StoreUnavailable(f"{self._address} is busy with {AT_ONCE} other calls") from None
+        try:
             return await self._once(action, deadline)
         except _TryAgain as failed:
             return await self._insist(action, deadline, failed.trouble)
+        finally:
+            self._room.release()
 
     async def _insist(self, action: Action[T], deadline: float, first: Trouble) -> T:
         last, unwritten = first, first.unwritten

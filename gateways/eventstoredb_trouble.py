@@ -52,6 +52,7 @@ _NEVER_SENT = (
     "server is too busy",
     "server is busy",
     "handshake",
+    "rst_stream with error code 7",  # REFUSED_STREAM (RFC 9113, 8.7): nobody has looked at it
     "ssl_error",
 )
 _NOT_READY = "google.protobuf.Empty"

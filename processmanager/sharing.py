@@ -17,6 +17,7 @@ from domain.decider import Unreadable
 from domain.order import Paying
 from domain.parking import Parked, ParkPurchase, Skipped, parking
 from processmanager.desk import Cause, Desk, TooManyConflicts, UnreadableStream
+from processmanager.errand import Errand
 from processmanager.meaning import SETTLING, Closes, OfPayment, Opens, OrdersOfPayments, meaning
 from processmanager.ports import Clock, OutcomeUnknown, Signal, Signals, StoreUnavailable
 from processmanager.pump import Pump, StepFailed
@@ -33,40 +34,6 @@ STORE_AWAY = 1.0
 """Seconds after which a purchase is looked at again that failed for no fault of its own."""
 KEPT = 0.8
 """The part of the time that a signal may be kept which is used for leaving a failing purchase alone."""
-
-
-class Errand:
-    """One order for which something may have to be done, and the signals that say so."""
-
-    def __init__(self, opens: Opens) -> None:
-        self.order = opens.order
-        self.ticket: str | None = None
-        self.money = False
-        self.signals: dict[Signal, float] = {}
-        """Each with the time of the event loop at which it wants a look."""
-        self.timer: asyncio.TimerHandle | None = None
-        self.returning = False
-        """When the timer rings, the signals are given back instead of looked after."""
-        self.looking = False
-
-    def add(self, signal: Signal, opens: Opens, due: float) -> None:
-        self.signals[signal] = due
-        self.ticket = opens.ticket or self.ticket
-        self.money |= opens.money
-
-    def current(self) -> list[Signal]:
-        """Those that still can be answered."""
-        self.remove([signal for signal in self.signals if signal.over])
-        return list(self.signals)
-
-    def remove(self, signals: list[Signal]) -> None:
-        for signal in signals:
-            self.signals.pop(signal, None)
-
-    def still(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
 
 
 class Sharing:
@@ -156,7 +123,7 @@ class Sharing:
         await signal.park()
 
     def _open(self, signal: Signal, opens: Opens, group: asyncio.TaskGroup) -> None:
-        errand = self._errands.setdefault(opens.order, Errand(opens))
+        errand = self._errands.setdefault(opens.order, Errand(opens.order))
         due = asyncio.get_running_loop().time() + self._settling(signal, opens)
         errand.add(signal, opens, due)
         if not errand.looking and (errand.timer is None or due < errand.timer.when()):

@@ -4,25 +4,36 @@ The double stands for a server here and never in the product: a real node is nam
 """
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
-from tests.deploy.running import admitone, running
+from gateways.card_ledger import CardLedger
+from tests.deploy.running import Running, admitone, running
 from tests.eventstoredb.cluster import Cluster
+from tests.eventstoredb.members import eventually
 from tests.live.crowd import KEY, ask, list_tickets, pay, reserve, said, show
 
 
 @asynccontextmanager
-async def serving(data: Path, *options: str, **variables: str) -> AsyncIterator[int]:
-    """A running product; gives its port. In a thread, for the double lives on this event loop."""
+async def started(data: Path, *options: str, **variables: str) -> AsyncIterator[Running]:
+    """A running product. Started in a thread, for the double lives on this event loop."""
     server = running(data, *options, jwt_key=KEY, rate_limit="off", **variables)
-    started = await asyncio.to_thread(server.__enter__)
+    found = await asyncio.to_thread(server.__enter__)
     try:
-        yield started.port
+        yield found
     finally:
         await asyncio.to_thread(server.__exit__, None, None, None)
+
+
+@asynccontextmanager
+async def serving(data: Path, *options: str, **variables: str) -> AsyncIterator[int]:
+    """A running product; gives its port."""
+    async with started(data, *options, **variables) as server:
+        yield server.port
 
 
 async def test_a_ticket_is_sold_on_eventstoredb_and_the_log_outlives_the_server(
@@ -45,6 +56,33 @@ async def test_a_ticket_is_sold_on_eventstoredb_and_the_log_outlives_the_server(
         (mine,) = await ask(port, [show("/api/orders", "buyer")])
         assert mine is not None
         assert [order["status"] for order in said(mine)] == ["complete"]
+
+
+async def test_a_machine_that_is_killed_while_a_buyer_pays_is_stood_in_for_by_another(
+    double: Cluster, tmp_path: Path
+) -> None:
+    options, ledger = ("--no-demo", "--store", double.uri()), tmp_path / "cards.sqlite"
+    async with (
+        started(tmp_path / "one", *options, cards=str(ledger)) as one,
+        started(tmp_path / "other", *options, cards=str(ledger)) as other,
+    ):
+        tickets = await list_tickets(one.port, 4)
+        placed = await ask(one.port, [reserve(ticket, "buyer") for ticket in tickets])
+        orders = [said(answer)["id"] for answer in placed if answer is not None]
+        paying = asyncio.create_task(ask(one.port, [pay(each, "buyer", "tok_slow") for each in orders]))
+        await eventually(lambda: _events(double).count("PaymentRequested") == 4, "the provider is asked")
+        for pid in (one.process.pid, *one.workers(), *one.projectors()):
+            os.kill(pid, signal.SIGKILL)
+        assert await paying == [None] * 4, "somebody was answered before it was killed"
+        await eventually(lambda: _events(double).count("OrderCompleted") == 4, "the other finishes it", 60)
+        shown = await ask(other.port, [show(f"/api/orders/{order}", "buyer") for order in orders])
+        assert [said(answer)["status"] for answer in shown if answer] == ["complete"] * 4
+    with closing(CardLedger(ledger)) as kept:
+        assert sorted(entry.order for entry in kept.entries()) == sorted(orders)
+
+
+def _events(double: Cluster) -> list[str]:
+    return [record.event.type for record in double.log.records]
 
 
 def test_a_server_that_is_not_there_is_said_in_one_line_within_ten_seconds(tmp_path: Path) -> None:

@@ -51,8 +51,8 @@ def reserve(ticket: str, buyer: str) -> bytes:
     return request("POST", "/api/orders", _json(ticketId=ticket), cookie=signed_in(buyer))
 
 
-def pay(order: str, buyer: str) -> bytes:
-    body = _json(orderId=order, token="tok_visa")
+def pay(order: str, buyer: str, token: str = "tok_visa") -> bytes:
+    body = _json(orderId=order, token=token)
     return request("POST", "/api/payments", body, cookie=signed_in(buyer))
 
 

@@ -9,7 +9,7 @@ from projections.board import STALE, Board
 
 BOARD = "board"
 """The board's file, beside the read models."""
-PARTS = ("follower", "driver", "projections")
+PARTS = ("follower", "driver", "projections", "feed")
 """The parts of the projector that others answer for, as far as they know."""
 SIGNALS = "signals"
 """One part more, where purchases are shared among processes."""

@@ -13,6 +13,7 @@ from deploy.parts import Parts
 from gateways.agenda import ProjectedAgenda
 from projections.agenda import AGENDA, AgendaTable
 from projections.follower import LINGER, Follower
+from projections.origin import Origin
 from projections.read_model import ReadModel
 
 Check = Callable[[], str | None]
@@ -31,13 +32,25 @@ class Keeper:
         share: Callable[[], None] | None = None,
     ) -> None:
         """linger, share: as for the follower."""
-        self.follower = Follower(parts.store, list(models.values()), linger=linger, share=share)
+        store = parts.store
+        self.follower = Follower(
+            store,
+            list(models.values()),
+            linger=linger,
+            share=share,
+            origin=Origin(store.kind, store.id_at, store.head),
+            current=lambda: store.health() is None,
+        )
         driving = drive(parts, ProjectedAgenda(AgendaTable(models[AGENDA.name])))
         self._work = {"follower": self.follower.run, **driving.work}
         self._parts = parts
         self._background = background
         self.live: Mapping[str, Check] = {name: partial(background.check, name) for name in self._work}
-        self.ready: Mapping[str, Check] = {"projections": self.follower.health, **driving.ready}
+        self.ready: Mapping[str, Check] = {
+            "projections": self.follower.health,
+            "feed": store.health,
+            **driving.ready,
+        }
 
     async def start(self) -> None:
         """Follow the log and watch over purchases from now on; give an empty shop its demonstration."""

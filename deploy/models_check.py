@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from deploy.doctor import Finding
+from deploy.doctor import SERVE, Finding
 from deploy.parked import model_files
 from deploy.parts import PROJECTIONS
 from deploy.places import Places
@@ -46,7 +46,8 @@ class _ModelCheck:
     def __init__(self, projection: Projection, path: Path, snapshot: sqlite3.Connection) -> None:
         self._path = path
         self._snapshot = snapshot
-        self._position: int = snapshot.execute("SELECT position FROM feed").fetchone()[0]
+        self._position, self._last_id = snapshot.execute("SELECT position, last_id FROM feed").fetchone()
+        self._is_of_this_log = not self._position
         self._held = load(snapshot)
         self._rebuild = ReadModel(projection, MEMORY)
 
@@ -72,11 +73,16 @@ class _ModelCheck:
         self._snapshot.close()
 
     def take(self, page: Sequence[AnyRecorded]) -> None:
-        if page and page[-1].position > self._position:
+        if page and page[-1].position >= self._position:
             page = [fact for fact in page if fact.position <= self._position]
+        if page and page[-1].position == self._position:
+            self._is_of_this_log = str(page[-1].id) == self._last_id
         self._rebuild.feed(page)
 
     def findings(self) -> Iterator[Finding]:
+        if not self._is_of_this_log:
+            yield Finding(f"{self._path} was made from another log; whoever serves makes it anew", SERVE)
+            return
         for held in self._held.values():
             what = f"{self._path} holds back {held.stream} at revision {held.revision}: {held.error}"
             yield Finding(what, f"admitone parked retry {held.stream}")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Protocol
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -31,10 +32,16 @@ NAMES = [projection.name for projection in PROJECTIONS]
 
 
 class Store(EventStore, Protocol):
-    """An event store that also says how far it has got and how it is."""
+    """An event store that also says how far it has got and how it is.
+
+    kind: of what kind it is, for whoever remembers positions of it.
+    """
+
+    kind: str
 
     def head(self) -> int: ...
     async def reaches(self, position: int) -> bool: ...
+    async def id_at(self, position: int) -> UUID | None: ...
     def health(self) -> str | None: ...
     async def close(self) -> None: ...
 

@@ -9,6 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from uuid import UUID
 
 from domain.decider import NO_STREAM, AnyProposed, AnyRecorded
 from gateways.codec import Codec
@@ -31,6 +32,8 @@ LONGEST_STREAM = 2**53
 
 class EmbeddedStore:
     """The log in one file. Several stores, in one process or in many, may be open on the same file."""
+
+    kind = "embedded"
 
     recorder: EventRecorder
     """The same file for the eventsourcing library's own tools, to be used outside the event loop."""
@@ -116,6 +119,12 @@ class EmbeddedStore:
     async def reaches(self, position: int) -> bool:
         """Whether the log goes as far as ``position``. Raises StoreUnavailable."""
         return position <= self.head()
+
+    async def id_at(self, position: int) -> UUID | None:
+        """The id of the event at ``position``; None if the log has none there. Raises StoreUnavailable."""
+        self._refuse_closed()
+        found = await self._reader.log(position - 1)
+        return found[0].id if found else None
 
     def health(self) -> str | None:
         """None, or in one line what is wrong: the writer is stuck or has failed, the file is unreadable."""

@@ -4,14 +4,16 @@ An answer that was lost is never taken for a failure: the append is repeated wit
 revision, which EventStoreDB recognises, then the stream is looked at, and only then is the outcome unknown.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import timedelta
+from uuid import UUID
 
 from esdbclient import NewEvent, RecordedEvent, StreamState
 from esdbclient.exceptions import NotFound, StreamIsDeleted, WrongCurrentVersion
 
-from domain.decider import NO_STREAM, AnyProposed, AnyRecorded, Recorded
+from domain.decider import NO_STREAM, AnyProposed, AnyRecorded
 from domain.deciders import DECIDERS
 from gateways.codec import Codec
 from gateways.eventstoredb_address import Address, BadAddress
@@ -19,7 +21,15 @@ from gateways.eventstoredb_calls import CLOSED, Calls, append_once, read_from_on
 from gateways.eventstoredb_follow import SILENCE, Following
 from gateways.eventstoredb_gone import gap, says_deleted, whole_from
 from gateways.eventstoredb_group import ConsumerGroup
-from gateways.eventstoredb_looks import first_look, last_event, page_of, position_of, reading, streams_of
+from gateways.eventstoredb_looks import (
+    as_recorded,
+    first_look,
+    last_event,
+    page_of,
+    position_of,
+    reading,
+    streams_of,
+)
 from gateways.eventstoredb_trouble import NotAuthorised, TooLarge
 from processmanager.ports import OutcomeUnknown, WrongRevision
 
@@ -43,6 +53,8 @@ _LONGEST_STREAM = 2**53
 
 class EventStoreDBStore:
     """The log in EventStoreDB: one node, or a cluster whose leader is followed."""
+
+    kind = "eventstoredb"
 
     @classmethod
     async def open(
@@ -73,6 +85,7 @@ class EventStoreDBStore:
         self._followings: set[Following] = set()
         self._groups: list[ConsumerGroup] = []
         self._head = 0
+        self._again: asyncio.Task[None] | None = None
 
     async def read(self, stream: str, after: int = NO_STREAM) -> Sequence[AnyRecorded]:
         """As the port says. What is gone from the stream comes as one ``Unreadable`` in its place."""
@@ -157,15 +170,29 @@ class EventStoreDBStore:
 
         Raises StoreUnavailable.
         """
-        if position <= self.head():
-            return True
-        found = await reading(self._looks, lambda client, timeout: read_from_once(client, position, timeout))
-        return bool(found)
+        return position <= self.head() or await self._from(self._looks, position) is not None
+
+    async def id_at(self, position: int) -> UUID | None:
+        """The id of the event at ``position``, or of the next one; None if nothing can be read from there.
+
+        Raises StoreUnavailable.
+        """
+        found = await self._from(self._calls, position)
+        return found.id if found else None
+
+    async def _from(self, calls: Calls, position: int) -> RecordedEvent | None:
+        found = await reading(calls, lambda client, timeout: read_from_once(client, position, timeout))
+        return found[0] if found else None
 
     def health(self) -> str | None:
-        """None, or in one line what is wrong: calls fail, or the log is not being followed."""
+        """None, or in one line what is wrong: calls fail, or the log is not being followed.
+
+        Whoever asks has it looked at again: without a call nobody would notice that the store is back.
+        """
         if self._calls.closed:
             return CLOSED
+        if self._calls.problem and (self._again is None or self._again.done()):
+            self._again = asyncio.create_task(self._look_again())
         problems = [self._calls.problem, *(following.problem for following in self._followings)]
         return next((problem for problem in problems if problem), None)
 
@@ -173,10 +200,17 @@ class EventStoreDBStore:
         """End the followers, close the connections. A second call does nothing."""
         for following in (*self._followings, *self._groups):
             following.close()
+        if self._again is not None:
+            self._again.cancel()
         await self._calls.close()
         await self._looks.close()
 
     # ── How ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def _look_again(self) -> None:
+        with suppress(Exception):  # what is wrong is kept, for the next one who asks
+            await self._newest()
+        await asyncio.sleep(LOOK)
 
     async def _first_look(self) -> None:
         newest = await first_look(self._address, START, lambda calls: last_event(calls, STREAMS))
@@ -226,11 +260,3 @@ class EventStoreDBStore:
 
     def _recorded(self, event: RecordedEvent) -> AnyRecorded:
         return as_recorded(event, self._codec)
-
-
-def as_recorded(event: RecordedEvent, codec: Codec) -> AnyRecorded:
-    """The event as this version understands it."""
-    decoded, metadata = codec.decode(event.type, event.data, event.metadata)
-    position = event.commit_position
-    assert position is not None  # servers before 22.10 gave none
-    return Recorded(event.stream_name, event.stream_position, position, event.id, decoded, metadata)

@@ -4,12 +4,19 @@ from collections.abc import AsyncIterator, Sequence
 
 from domain.decider import AnyRecorded
 from gateways.codec import Codec
-from gateways.eventstoredb import START, STREAMS, EventStoreDBStore, as_recorded
+from gateways.eventstoredb import START, STREAMS, EventStoreDBStore
 from gateways.eventstoredb_address import Address
 from gateways.eventstoredb_calls import Calls
 from gateways.eventstoredb_follow import SILENCE, Following
 from gateways.eventstoredb_gone import notes
-from gateways.eventstoredb_looks import behind_last, last_event, position_of, stands_at, with_metadata
+from gateways.eventstoredb_looks import (
+    as_recorded,
+    behind_last,
+    last_event,
+    position_of,
+    stands_at,
+    with_metadata,
+)
 from gateways.eventstoredb_pages import up_to
 
 

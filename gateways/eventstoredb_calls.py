@@ -68,6 +68,8 @@ class Calls:
         self._patience = patience
         self._follows = follows
         self._client: AsyncEventStoreDBClient | None = None
+        self._doubted: AsyncEventStoreDBClient | None = None
+        """On which a call was given up. A connection can be alive and yet of no use, for ever."""
         self._renewing = asyncio.Lock()
         self._room = asyncio.Semaphore(AT_ONCE)
         self._retired: set[asyncio.Task[None]] = set()
@@ -113,6 +115,7 @@ class Calls:
                         raise
         except _TryAgain:
             self.problem = f"{self._address}: {last.reason}"
+            self._doubted = self._client
         raise (StoreUnavailable if unwritten else OutcomeUnknown)(self.problem)
 
     async def _once(self, action: Action[T], deadline: float) -> T:
@@ -120,8 +123,8 @@ class Calls:
         left = deadline - asyncio.get_running_loop().time()
         client = self._client
         try:
-            if client is None:
-                client = await apart(self._renew(None, self._address), left)
+            if client is None or client is self._doubted:
+                client = await apart(self._renew(client, self._address), left)
             seconds = left if left < 1.5 * ATTEMPT else ATTEMPT
             result = await apart(action(client, seconds), seconds + 0.1)
         except Exception as error:

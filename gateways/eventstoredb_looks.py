@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from esdbclient import RecordedEvent
 
+from domain.decider import AnyRecorded, Recorded
+from gateways.codec import Codec
 from gateways.eventstoredb_address import Address, BadAddress
 from gateways.eventstoredb_calls import (
     Action,
@@ -121,3 +123,11 @@ async def stands_at(calls: Calls, position: int) -> bool:
 def position_of(event: RecordedEvent | None) -> int:
     """Where an event stands in the log; 0 for none."""
     return int(event.commit_position or 0) if event else 0
+
+
+def as_recorded(event: RecordedEvent, codec: Codec) -> AnyRecorded:
+    """The event as this version understands it."""
+    decoded, metadata = codec.decode(event.type, event.data, event.metadata)
+    position = event.commit_position
+    assert position is not None  # servers before 22.10 gave none
+    return Recorded(event.stream_name, event.stream_position, position, event.id, decoded, metadata)

@@ -16,12 +16,11 @@ from msgspec import DecodeError, Struct, json
 from domain.decider import AnyRecorded
 from domain.parking import parking
 from gateways.codec import Codec
-from gateways.eventstoredb import as_recorded
 from gateways.eventstoredb_address import Address
 from gateways.eventstoredb_calls import Calls, read_stream_once, whole
 from gateways.eventstoredb_follow import SILENCE, Following
 from gateways.eventstoredb_group import GROUP, group_info_once
-from gateways.eventstoredb_looks import first_look, last_event, position_of, reading, streams_of
+from gateways.eventstoredb_looks import as_recorded, first_look, last_event, position_of, reading, streams_of
 from gateways.eventstoredb_pages import up_to
 
 PATIENCE = 10.0

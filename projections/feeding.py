@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, TypeAlias
 
 from domain.decider import AnyRecorded
+from projections.origin import Origin
 from projections.read_model import ReadModel
 
 log = logging.getLogger("admitone.projections")
@@ -65,6 +66,13 @@ class Feeding:
     @property
     def name(self) -> str:
         return self.model.projection.name
+
+    async def claim(self, origin: Origin | None) -> None:
+        """Begin anew if the model was made from another log."""
+        if origin is not None and not await origin.claim(self.model):
+            log.warning("read model %s was made from another log, and is rebuilt from this one", self.name)
+            self.model.start_over()
+            self.caught_up = False
 
     def begin(self, head: int) -> None:
         """Get ready for the log up to ``head``."""

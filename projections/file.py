@@ -20,7 +20,8 @@ _PATIENCE = 0.25
 
 _TABLES = """
 CREATE TABLE feed(
-    fingerprint TEXT NOT NULL, position INTEGER NOT NULL, partial INTEGER NOT NULL
+    fingerprint TEXT NOT NULL, position INTEGER NOT NULL, partial INTEGER NOT NULL,
+    kind TEXT NOT NULL, last_id TEXT NOT NULL
 );
 CREATE TABLE held_back(
     stream TEXT NOT NULL, revision INTEGER NOT NULL, position INTEGER NOT NULL,
@@ -29,7 +30,8 @@ CREATE TABLE held_back(
     PRIMARY KEY (stream, revision)
 );
 """
-"""Beside the projection's own. feed: one row; partial: the upkeep is left out for now."""
+"""Beside the projection's own. feed: one row; partial: the upkeep is left out for now; kind, last_id: of
+which kind of store the log is, and the id of the event at ``position``: see projections/origin.py."""
 
 HOUSEKEEPING = ("feed", "held_back")
 
@@ -116,7 +118,7 @@ def _make(projection: Projection, connection: sqlite3.Connection) -> None:
     connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} {projection.tables}")
     for statement in projection.upkeep:
         connection.execute(statement)
-    connection.execute("INSERT INTO feed VALUES (?, 0, 0)", (projection.fingerprint,))
+    connection.execute("INSERT INTO feed VALUES (?, 0, 0, '', '')", (projection.fingerprint,))
     connection.execute("COMMIT")
 
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from domain.decider import AnyRecorded
 from projections.feeding import Backoff, Feeding
+from projections.origin import Origin
 from projections.read_model import ReadModel
 
 log = logging.getLogger("admitone.projections")
@@ -70,6 +71,8 @@ class Follower:
 
     linger: seconds that events are gathered. share: told each time that the files show more, for those who
     read them from other processes; without it nobody else is thought of, and files are saved at leisure.
+    origin: by which a model that was made from another log is known, and made anew. current: whether the
+    store's last position is known; while it is not, no model is known to show the whole log.
     """
 
     def __init__(
@@ -79,8 +82,12 @@ class Follower:
         *,
         linger: float = LINGER,
         share: Callable[[], None] | None = None,
+        origin: Origin | None = None,
+        current: Callable[[], bool] = lambda: True,
     ) -> None:
         self._store = store
+        self._origin = origin
+        self._current = current
         self._linger = linger
         self._share = share
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="projections")
@@ -146,6 +153,7 @@ class Follower:
     async def _follow(self) -> str | None:
         """Feed the healthy models. Gives why that ended; None to begin again with one that has healed."""
         head = self._look_at_head()
+        await self._each(Feeding.claim, self._origin)
         for feeding in self._healthy():
             feeding.begin(head)
         after = min((feeding.model.position for feeding in self._healthy()), default=head)
@@ -214,11 +222,12 @@ class Follower:
         return batch
 
     async def _look_whether_whole(self) -> None:
-        if self._share is None:
-            await self._each(Feeding.look_whether_whole, self._look_at_head())
-        else:
+        if self._share is not None:
             await self._each(Feeding.save_for_others, None)
-            await self._each(Feeding.look_whether_whole, self._look_at_head())
+        head = self._look_at_head()
+        if self._current():
+            await self._each(Feeding.look_whether_whole, head)
+        if self._share is not None:
             self._share()
 
     def _heal(self) -> bool:

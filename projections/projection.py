@@ -22,6 +22,10 @@ Handler: TypeAlias = Callable[[Any], Iterable[Statement]]
 """What one type of event does: from the recorded event to statements."""
 
 
+LAYOUT = "2"
+"""Of the tables that every read model has: see projections/file.py."""
+
+
 class Projection(Struct, frozen=True):
     """name, version: who it is. A change of what ``apply`` writes is a new version, and a rebuild.
 
@@ -40,7 +44,14 @@ class Projection(Struct, frozen=True):
     @property
     def fingerprint(self) -> str:
         """Equal for two projections that may read each other's files."""
-        words = [self.name, str(self.version), self.tables, *self.upkeep, *(e.__name__ for e in self.events)]
+        words = [
+            LAYOUT,
+            self.name,
+            str(self.version),
+            self.tables,
+            *self.upkeep,
+            *(e.__name__ for e in self.events),
+        ]
         return sha256("\0".join(words).encode()).hexdigest()
 
     @property

@@ -16,7 +16,7 @@ from typing import Any
 
 from domain.decider import AnyRecorded
 from projections.applying import Applier
-from projections.file import MEMORY, checkpoint, connect, is_files_fault, open_or_make
+from projections.file import MEMORY, checkpoint, connect, is_files_fault, open_or_make, remove
 from projections.held import Held, RetryRule, operators_words
 from projections.projection import Projection, moment
 from projections.waiting import Waiters
@@ -39,6 +39,7 @@ class ReadModel:
     """position: all events up to here are to be seen, but for streams that are held back.
 
     saved: all events up to here are in the file for good.
+    kind: of which kind of store the log is; it is kept in the file.
     partial: the upkeep is left out for now, because most of the log is still ahead.
     when_awaited: called when somebody begins to wait, so that whoever feeds this hurries.
     """
@@ -67,6 +68,7 @@ class ReadModel:
         self._rule = retry or RetryRule()
         self._waiters = Waiters()
         self._whole_at = time.monotonic()
+        self.kind = ""
         self._open()
 
     def _open(self) -> None:
@@ -74,7 +76,11 @@ class ReadModel:
         self._execute = self._connection.cursor().execute
         self._applier = Applier(self.projection, self._connection, self._rule, self.now)
         self._unsaved: list[Sequence[AnyRecorded]] = []
-        position, partial = self._execute("SELECT position, partial FROM feed").fetchone()
+        position, partial, kind, last_id = self._execute(
+            "SELECT position, partial, kind, last_id FROM feed"
+        ).fetchone()
+        self.origin: tuple[str, str] = (kind, last_id)
+        self._last_id: str = last_id
         self.position = self.saved = position
         self.partial = bool(partial)
         self._file = self._file_there()
@@ -96,6 +102,12 @@ class ReadModel:
         self._open()
         self._begin()
         self.save()
+
+    def start_over(self) -> None:
+        """Throw away all that it holds. Raises sqlite3.Error, OSError when the place cannot be used."""
+        self._connection.close()
+        remove(self.path)
+        self._open()
 
     def close(self) -> None:
         """Save, and let go of the file. No call may follow."""
@@ -165,7 +177,7 @@ class ReadModel:
                 if is_files_fault(error):
                     raise
                 self._stage_singly()
-        self.position = batch[-1].position
+        self.position, self._last_id = batch[-1].position, str(batch[-1].id)
         self._waiters.reached(self.position)
 
     def _stage_singly(self) -> None:
@@ -186,11 +198,12 @@ class ReadModel:
         """
         if self._connection.in_transaction:
             position = self.position
-            moved = "UPDATE feed SET position = ?, partial = ? WHERE position = ?"
-            if self._execute(moved, (position, self.partial, self.saved)).rowcount != 1:
+            moved = "UPDATE feed SET position = ?, partial = ?, kind = ?, last_id = ? WHERE position = ?"
+            origin = (self.kind, self._last_id)
+            if self._execute(moved, (position, self.partial, *origin, self.saved)).rowcount != 1:
                 raise FedTwice(f"{self.path} is fed by somebody else as well")
             self._execute("COMMIT")
-            self.saved = position
+            self.saved, self.origin = position, origin
             self._unsaved.clear()
 
     def save_all(self) -> None:
@@ -203,7 +216,7 @@ class ReadModel:
         """Give up what was staged and not saved."""
         if self._connection.in_transaction:
             self._connection.rollback()
-            self.position = self.saved
+            self.position, (_, self._last_id) = self.saved, self.origin
         self._applier.recall()
         self._unsaved.clear()
 

@@ -1,7 +1,8 @@
 """Reading one's own writes: a list waits until it shows what its reader has written.
 
 An answer to a write carries the log position that it reached, in a header and in a cookie. A list waits
-for its read model to get there, shortly; then it answers with what it has, and says how old that is.
+for its read model to get there, shortly; then it answers with what it has, and says how old that is. It
+says so too while the log is away, and nobody knows what has been written since.
 """
 
 import asyncio
@@ -18,6 +19,9 @@ from projections.outside import Followed, Readable
 COOKIE = "position"
 HEADER = b"admitone-position"
 AGE = b"admitone-age"
+
+OLD = 2
+"""Seconds from which on a list's age is told in any case: a list that is kept up is younger."""
 
 
 class Freshness:
@@ -46,13 +50,13 @@ class Freshness:
         """Wait for ``model`` to show what the caller wrote; if it does not in time, say how old it is."""
         own, told = self._own(call), max(_number(call.cookies.get(COOKIE)), _number(call.header(HEADER)))
         if model.position >= max(own, told):
-            return ()
+            return _if_old(model.age())
         began = asyncio.get_running_loop().time()
         if told > own and await self._is_made_up(told):
             told = 0
         left = began + self._patience - asyncio.get_running_loop().time()
         if await model.wait(max(own, told), max(0, left)):
-            return ()
+            return _if_old(model.age())
         return ((AGE, b"%d" % model.age()),)
 
     async def _is_made_up(self, position: int) -> bool:
@@ -72,6 +76,10 @@ def followed(model: Readable) -> Followed:
     if not isinstance(model, Followed):
         raise TypeError("a list that is served needs a read model that can be waited for")
     return model
+
+
+def _if_old(age: int) -> tuple[Header, ...]:
+    return ((AGE, b"%d" % age),) if age >= OLD else ()
 
 
 def _number(text: str | None) -> int:

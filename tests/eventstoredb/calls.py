@@ -55,7 +55,7 @@ class Call:
     def end(self, failure: Failure) -> None:
         """End an open call from the server's side; with ``Failure("OK")``, silently."""
         if self.status is None and self._task is not None:
-            self.ending = failure
+            self.ending = failure.anew()
             if not self._is_writing:
                 self._task.cancel()
 

@@ -206,7 +206,7 @@ def end_after(events: int, failure: Failure) -> Action:
     async def acting(answers: Answers) -> Answers:
         async for answer in _up_to(answers, events):
             yield answer
-        raise failure
+        raise failure.anew()
 
     return acting
 
@@ -247,7 +247,7 @@ def impossible_checkpoint() -> Action:
 
 
 async def _fail(failure: Failure) -> None:
-    raise failure
+    raise failure.anew()
 
 
 async def _do(answers: Answers) -> None:

@@ -21,6 +21,7 @@ from gateways.http.edge import Edge
 from gateways.http.options import Check, HttpOptions, Services
 from gateways.identity import Accounts
 from gateways.leases import claim_slot
+from processmanager.archive import Archive
 from processmanager.ports import Clock, Payments
 from projections.board import Board
 from projections.catalogue import CATALOGUE, Catalogue
@@ -119,6 +120,8 @@ def _http(
 ) -> Edge:
     services = Services(
         marketplace=parts.marketplace,
+        archive=Archive(parts.store),
+        now=parts.clock.now,
         accounts=accounts,
         catalogue=Catalogue(models[CATALOGUE.name]),
         orders=Orders(models[ORDERS.name]),

@@ -9,8 +9,10 @@ from deploy.commands.copy import copy
 from deploy.commands.demo import demo
 from deploy.commands.doctor import doctor
 from deploy.commands.events import events
+from deploy.commands.history import history
 from deploy.commands.parked import parked
 from deploy.commands.serve import serve
+from deploy.commands.show import show
 from deploy.failing import explain, report, trace
 
 
@@ -31,7 +33,7 @@ def admitone() -> None:
     """
 
 
-for command in (serve, demo, events, doctor, parked, copy):
+for command in (serve, demo, events, show, history, doctor, parked, copy):
     admitone.add_command(command)
 
 

@@ -1,7 +1,7 @@
 """Facts of the log, for eyes and for programs."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -85,6 +85,16 @@ def _value(value: Any) -> str:
             return f'"{text}"' if " " in text or not text else text
         case _:
             return str(value)
+
+
+def colour_of(stream: str) -> str:
+    """How the streams of its kind are coloured on a terminal."""
+    return _COLOURS.get(stream.partition("-")[0], "")
+
+
+def lasting(lasted: timedelta | None) -> float | None:
+    """Seconds, for programs."""
+    return None if lasted is None else lasted.total_seconds()
 
 
 def short(text: str) -> str:

@@ -1,6 +1,6 @@
 """The log that a command reads, wherever it is: in a data directory, or on EventStoreDB."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -11,7 +11,7 @@ from deploy.places import Places
 from deploy.reading import EMBEDDED
 from deploy.settings import Settings, option_name
 from deploy.stores import named_by
-from domain.decider import AnyRecorded
+from domain.decider import NO_STREAM, AnyRecorded
 
 if TYPE_CHECKING:
     from gateways.eventstoredb_beside import EventStoreDBBeside
@@ -29,12 +29,16 @@ class Log(Protocol):
         """The last position. Raises StoreUnavailable."""
         ...
 
-    def pages(self) -> AsyncIterator[Sequence[AnyRecorded]]:
+    def pages(self) -> AsyncGenerator[Sequence[AnyRecorded], None]:
         """The whole log as it is now. Raises StoreUnavailable."""
         ...
 
     def facts(self, *, after: int, stream: str | None, follow: bool) -> AsyncIterator[AnyRecorded]:
         """As in deploy/log_reader.py."""
+        ...
+
+    async def read(self, stream: str, after: int = NO_STREAM) -> Sequence[AnyRecorded]:
+        """The events of one stream behind a revision. Raises StoreUnavailable."""
         ...
 
 
@@ -62,11 +66,14 @@ class _InDirectory:
     def head(self) -> int:
         return log_reader.head(self._path)
 
-    def pages(self) -> AsyncIterator[Sequence[AnyRecorded]]:
+    def pages(self) -> AsyncGenerator[Sequence[AnyRecorded], None]:
         return log_reader.pages(self._path)
 
     def facts(self, *, after: int, stream: str | None, follow: bool) -> AsyncIterator[AnyRecorded]:
         return log_reader.facts(self._path, after=after, stream=stream, follow=follow)
+
+    async def read(self, stream: str, after: int = NO_STREAM) -> Sequence[AnyRecorded]:
+        return await log_reader.stream(self._path, stream, after)
 
 
 class _OnEventStoreDB:
@@ -77,8 +84,11 @@ class _OnEventStoreDB:
     def head(self) -> int:
         return self._log.head()
 
-    def pages(self) -> AsyncIterator[Sequence[AnyRecorded]]:
+    def pages(self) -> AsyncGenerator[Sequence[AnyRecorded], None]:
         return self._log.pages()
+
+    async def read(self, stream: str, after: int = NO_STREAM) -> Sequence[AnyRecorded]:
+        return [fact for fact in await self._log.stream(stream) if fact.revision > after]
 
     async def facts(self, *, after: int, stream: str | None, follow: bool) -> AsyncIterator[AnyRecorded]:
         after, end = await self._behind(after), self.head()

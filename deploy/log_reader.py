@@ -1,7 +1,7 @@
 """Reading the log of a data directory from beside the server: nothing is ever written."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -40,7 +40,7 @@ async def facts(
                 await asyncio.sleep(LOOK)
 
 
-async def pages(path: Path) -> AsyncIterator[Sequence[AnyRecorded]]:
+async def pages(path: Path) -> AsyncGenerator[Sequence[AnyRecorded], None]:
     """The whole log as it is now, page by page. Raises as ``facts`` does."""
     with closing(_open(path)) as reader:
         after, end = 0, reader.head()
@@ -48,6 +48,12 @@ async def pages(path: Path) -> AsyncIterator[Sequence[AnyRecorded]]:
             page = await reader.log(after)
             after = page[-1].position
             yield page
+
+
+async def stream(path: Path, stream: str, after: int = NO_STREAM) -> Sequence[AnyRecorded]:
+    """The events of one stream behind a revision. Raises as ``facts`` does."""
+    with closing(_open(path)) as reader:
+        return [fact async for fact in _stream(reader, stream, after)]
 
 
 def head(path: Path) -> int:
@@ -60,8 +66,7 @@ def _open(path: Path) -> LogReader:
     return LogReader(path, open_checked(path), Codec())
 
 
-async def _stream(reader: LogReader, stream: str) -> AsyncIterator[AnyRecorded]:
-    revision = NO_STREAM
+async def _stream(reader: LogReader, stream: str, revision: int = NO_STREAM) -> AsyncIterator[AnyRecorded]:
     while page := await reader.stream(stream, revision):
         for fact in page:
             yield fact

@@ -1,6 +1,7 @@
 """Reading EventStoreDB's log from beside those who serve: nothing is written, and reading comes to an end."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 
 from domain.decider import AnyRecorded
 from gateways.codec import Codec
@@ -48,14 +49,17 @@ class EventStoreDBBeside:
         """All of one stream; what is gone from it is named in its place. Raises StoreUnavailable."""
         return await self._store.read(stream)
 
-    async def pages(self, after: int = 0) -> AsyncIterator[Sequence[AnyRecorded]]:
+    async def pages(self, after: int = 0) -> AsyncGenerator[Sequence[AnyRecorded], None]:
         """The log behind a position, up to its end now. Raises StoreUnavailable after ten seconds."""
         streams = with_metadata(STREAMS)
         until = position_of(await last_event(self._calls, streams))
         following = Following(self._address, streams, after, self._newest, SILENCE)
-        async for batch in up_to(following, until):
-            if page := [as_recorded(event, self._codec) for event in batch if not notes(self.hidden, event)]:
-                yield page
+        async with aclosing(up_to(following, until)) as batches:
+            async for batch in batches:
+                if page := [
+                    as_recorded(event, self._codec) for event in batch if not notes(self.hidden, event)
+                ]:
+                    yield page
 
     def follow(self, after: int) -> AsyncIterator[Sequence[AnyRecorded]]:
         """The log behind a position, without end."""

@@ -1,7 +1,7 @@
 """Reading EventStoreDB's log to an end, which a follower does not have."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from esdbclient import RecordedEvent
 
@@ -13,7 +13,7 @@ PATIENCE = 10.0
 """Seconds that a log that is being read may be in trouble."""
 
 
-async def up_to(following: Following, until: int) -> AsyncIterator[Sequence[RecordedEvent]]:
+async def up_to(following: Following, until: int) -> AsyncGenerator[Sequence[RecordedEvent], None]:
     """What a follower gives, until it has reached the position ``until``.
 
     Raises StoreUnavailable when the log cannot be followed for PATIENCE seconds: who reads to an end wants
@@ -28,6 +28,8 @@ async def up_to(following: Following, until: int) -> AsyncIterator[Sequence[Reco
             yield batch
     finally:
         following.close()
+        if isinstance(batches, AsyncGenerator):
+            await batches.aclose()
 
 
 async def _next(

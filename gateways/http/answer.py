@@ -15,6 +15,11 @@ Header: TypeAlias = tuple[bytes, bytes]
 
 _encode = msgspec.json.Encoder().encode
 _JSON: Header = (b"content-type", b"application/json")
+CLOSED: Header = (
+    b"content-security-policy",
+    b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+)
+"""A browser may load and do nothing."""
 
 
 class Answer:
@@ -29,6 +34,11 @@ class Answer:
         self.body = body
         self.headers = headers
         self.content_type = content_type
+
+    @property
+    def policy(self) -> Header:
+        """What a browser that shows it may load and do."""
+        return CLOSED
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.send(send)

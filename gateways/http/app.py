@@ -10,6 +10,7 @@ from gateways.http.edge import Edge
 from gateways.http.errors import handle
 from gateways.http.freshness import Freshness
 from gateways.http.health import Health
+from gateways.http.histories import Histories
 from gateways.http.keys import Keys
 from gateways.http.openapi import Document
 from gateways.http.options import HttpOptions, Services
@@ -28,7 +29,13 @@ def build_http(services: Services, options: HttpOptions) -> Edge:
     cookies = SessionCookies(sessions, options.session_cookie)
     document = Document(options.session_cookie)
     health = Health(services.live, services.ready, lambda: edge.draining)
-    routes = [*_classic(services, options, cookies), *health.routes(), document.route()]
+    histories = Histories(services.archive, services.now)
+    routes = [
+        *_classic(services, options, cookies),
+        *histories.routes(),
+        *health.routes(),
+        document.route(),
+    ]
     document.describe(routes)
     answering = endpoints(routes)
     app = Litestar(

@@ -114,6 +114,11 @@ _STATUS: dict[type[Any], Status] = {
 }
 
 
+def status_of(state: order.State) -> Status:
+    """How a placed order stands."""
+    return _STATUS[type(state)]
+
+
 def ticket_body(ticket_id: str, state: ticket.State) -> TicketBody:
     """A listed ticket, in any state."""
     assert not isinstance(state, ticket.Unlisted)
@@ -125,7 +130,7 @@ def ticket_body(ticket_id: str, state: ticket.State) -> TicketBody:
 def order_body(order_id: str, state: order.State) -> OrderBody:
     """A placed order, in any state."""
     assert not isinstance(state, order.Unplaced)
-    return _order_body(order_id, state.terms, _STATUS[type(state)])
+    return _order_body(order_id, state.terms, status_of(state))
 
 
 def placed_body(order_id: str, state: order.State) -> OrderBody:

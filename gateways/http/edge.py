@@ -13,13 +13,14 @@ from typing import Any
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from gateways.http.answer import Answer, App, Header, Message, Receive, Scope, Send
+from gateways.http.answer import CLOSED, Answer, App, Header, Message, Receive, Scope, Send
 from gateways.http.call import Call, too_long
 from gateways.http.deadlines import Deadlines
-from gateways.http.errors import CLOSE, TooLate, answer_to, too_many
+from gateways.http.errors import CLOSE, NotFound, TooLate, answer_to, too_many
 from gateways.http.options import HttpOptions
 from gateways.http.origins import Origins, Proxies
 from gateways.http.paths import Paths
+from gateways.http.problems import V1, in_detail
 from gateways.http.ratelimit import Limiter
 from gateways.http.routes import Handler, Route
 from gateways.http.session import SessionCookies
@@ -33,10 +34,6 @@ _ALWAYS: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
-    (
-        b"content-security-policy",
-        b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
@@ -93,8 +90,11 @@ class Edge:
         try:
             answer = self._refusal(call) or await self._answer(call, receive, send)
             if answer is not None and not call.status:
+                if answer.status >= 400 and path.startswith(V1):
+                    answer = in_detail(call, answer)
                 call.status = answer.status
-                await answer.send(send, *self._headers(call), head=scope["method"] == "HEAD")
+                head = scope["method"] == "HEAD"
+                await answer.send(send, answer.policy, *self._headers(call), head=head)
         finally:
             self._note(call, began)
 
@@ -105,6 +105,8 @@ class Edge:
             endpoint = self._endpoint(call)
             if endpoint is not None:
                 return await endpoint(call)
+            if call.path.startswith(V1) and call.scope["path"] not in self._endpoints:
+                return answer_to(NotFound())
             await self._pass_on(call, receive, send)
         except asyncio.CancelledError:
             if not self._deadlines.is_late(task):
@@ -130,7 +132,7 @@ class Edge:
         async def dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 call.status = message["status"]
-                message["headers"] = [*message["headers"], *self._headers(call)]
+                message["headers"] = [*message["headers"], CLOSED, *self._headers(call)]
             elif head:
                 message["body"] = b""
             await send(message)

@@ -70,6 +70,10 @@ class NotFound(Exception):
     pass
 
 
+class Forbidden(Exception):
+    """It is there, and not for whoever asks."""
+
+
 class Unsettled(Exception):
     """What became of a payment is not known yet."""
 
@@ -156,6 +160,7 @@ _TABLE: dict[type[BaseException], Callable[[Any], Answer]] = {
     Invalid: lambda error: json(400, Problems(list(error.problems))),
     NotSignedIn: lambda _: problem(401, "Not authorized"),
     NotFound: lambda _: problem(404, "Not Found"),
+    Forbidden: lambda error: problem(403, str(error)),
     EmailInUse: lambda _: problem(400, "Email in use"),
     BadCredentials: lambda _: problem(400, "Invalid credentials"),
     TooManySignIns: lambda _: too_many(1),

@@ -10,6 +10,7 @@ import msgspec
 from gateways.http.answer import Answer
 from gateways.http.call import Call
 from gateways.http.errors import Problems
+from gateways.http.problems import MEDIA, V1, ProblemDetails
 from gateways.http.routes import Query, Route
 
 PATH = "/schema/openapi.json"
@@ -77,7 +78,8 @@ def statuses(route: Route) -> dict[int, Any]:
         errors.extend(WRITES)
     if route.takes is not None:
         errors.extend(TAKES)
-    return {**dict.fromkeys(errors, Problems), **route.answers}
+    shape = ProblemDetails if route.path.startswith(V1) else Problems
+    return {**dict.fromkeys(errors, shape), **route.answers}
 
 
 def _types(routes: Iterable[Route]) -> list[Any]:
@@ -93,7 +95,7 @@ def _operation(route: Route, shape: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": route.method.lower() + re.sub(r"[^a-z]+", "_", _PART.sub(r"by_\1", route.path)),
-        "tags": [route.path.split("/")[2] if route.path.startswith("/api/") else "operations"],
+        "tags": [_tag(route.path)],
         "responses": {
             str(status): _response(route, status, shape[str(kind)] if kind is not None else None)
             for status, kind in sorted(statuses(route).items())
@@ -113,10 +115,19 @@ def _operation(route: Route, shape: dict[str, Any]) -> dict[str, Any]:
     return operation
 
 
+def _tag(path: str) -> str:
+    if not path.startswith("/api/"):
+        return "operations"
+    return path.removeprefix(V1).removeprefix("/api/").split("/")[0]
+
+
 def _response(route: Route, status: int, schema: dict[str, Any] | None) -> dict[str, Any]:
     response: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if schema is not None:
-        response["content"] = {"application/json": {"schema": schema}}
+        details = status >= 400 and route.path.startswith(V1)
+        response["content"] = {MEDIA if details else "application/json": {"schema": schema}}
+        if route.page:
+            response["content"]["text/html"] = {"schema": {"type": "string"}}
     if route.signed_in and route.method != "GET" and status < 300:
         response["headers"] = _WRITE_HEADERS
     if status in {429, 503}:

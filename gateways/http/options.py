@@ -1,12 +1,13 @@
 """What the HTTP edge needs to be told, and what it needs to be given."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from msgspec import Struct
 
 from gateways.identity import Accounts
+from processmanager.archive import Archive
 from processmanager.marketplace import Marketplace
 from projections.catalogue import Catalogue
 from projections.orders import Orders
@@ -47,11 +48,13 @@ class HttpOptions(Struct, frozen=True, kw_only=True):
 class Services(Struct, frozen=True, kw_only=True):
     """The parts of the house that the edge speaks to.
 
-    reaches: whether the log goes as far as a position. live: what only a restart can mend. ready: what must
-    be well for requests to be sent here.
+    archive: past states. now: the deciding clock. reaches: whether the log goes as far as a position.
+    live: what only a restart can mend. ready: what must be well for requests to be sent here.
     """
 
     marketplace: Marketplace
+    archive: Archive
+    now: Callable[[], datetime]
     accounts: Accounts
     catalogue: Catalogue
     orders: Orders

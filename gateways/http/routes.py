@@ -33,6 +33,7 @@ class Route(Struct, frozen=True, kw_only=True):
     summary: one line for readers of the document. takes: the shape of the body, if one is read.
     answers: statuses that are no errors, and the shape of their bodies. errors: the statuses of errors
     beside those that any route can give. signed_in: a session is needed. key: takes an Idempotency-Key.
+    page: also answers with a page, to whoever asks for one.
     """
 
     method: str
@@ -45,6 +46,7 @@ class Route(Struct, frozen=True, kw_only=True):
     query: tuple[Query, ...] = ()
     signed_in: bool = False
     key: bool = False
+    page: bool = False
 
 
 def endpoints(routes: Iterable[Route]) -> Mapping[str, Handler]:

@@ -1,0 +1,97 @@
+"""``admitone history``: what happened to a ticket, an order or a payment, for a person to read."""
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from deploy.commands.options import existing, load, setting
+from deploy.commands.show import AT, KINDS
+from deploy.failing import Failed
+from deploy.reading import EMBEDDED
+from deploy.settings import Settings
+
+if TYPE_CHECKING:
+    from processmanager.timeline import Entry
+
+
+@click.command(short_help="tell what happened to a ticket, order or payment")
+@click.argument("name", metavar="ID")
+@click.option("--at", metavar="TIME|POSITION", help=f"only what had happened by then: {AT}")
+@setting("data")
+@setting("store")
+def history(name: str, *, at: str | None, **options: str | None) -> None:
+    """Tell what happened to the ticket, order or payment ID: what, by whom, why, and how long it stayed so.
+
+    An order's history has its payments in it, and its ticket as far as it was about this order. On a
+    terminal a table, times in your own zone; into a pipe one JSON object for each event. Nothing is written.
+    """
+    told = load(**options)
+    if told.store == EMBEDDED:
+        existing(told.data)
+    entries = asyncio.run(_entries(told, name, at))
+    if not entries:
+        raise Failed(
+            f"nothing is called {name}" if at is None else f"nothing was called {name} at {at}: it came later"
+        )
+    if sys.stdout.isatty():
+        _as_table(entries)
+    else:
+        _as_json(entries)
+
+
+async def _entries(told: Settings, name: str, at: str | None) -> "list[Entry]":
+    from deploy.log_beside import opened
+    from deploy.when import position
+    from processmanager.archive import Archive
+    from processmanager.timeline import timeline
+
+    kind, dash, key = name.partition("-")
+    kinds = (kind,) if dash and kind in KINDS else KINDS
+    key = key if dash and kind in KINDS else name
+    async with opened(told) as log:
+        until, archive = await position(log, at), Archive(log)
+        for category in kinds:
+            facts = await archive.facts(f"{category}-{key}", until)
+            if facts and category == "order":
+                facts = list((await archive.purchase(key, until)).facts)
+            if facts:
+                return timeline(facts, str)
+    return []
+
+
+def _as_json(entries: "list[Entry]") -> None:
+    import msgspec
+
+    from deploy.facts import lasting
+
+    for entry in entries:
+        line = msgspec.structs.asdict(entry) | {"lasted": lasting(entry.lasted)}
+        sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
+
+
+def _as_table(entries: "list[Entry]") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from deploy.facts import clean, colour_of, short
+    from processmanager.timeline import span
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("when", "event", "what", "by", "price", "held by", "lasted"):
+        table.add_column(title, overflow="fold", no_wrap=title in {"when", "event", "lasted"})
+    for entry in entries:
+        why = f" ({entry.why})" if entry.why else ""
+        table.add_row(
+            f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S}",
+            Text(entry.event, colour_of(entry.stream)),
+            Text(short(clean(entry.what + why))),
+            Text(short(clean(entry.who))),
+            str(entry.price or ""),
+            Text(short(clean(entry.holder or ""))),
+            "until now" if entry.lasted is None else span(entry.lasted),
+        )
+    Console(highlight=False).print(table)

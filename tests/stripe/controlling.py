@@ -68,6 +68,7 @@ class Control:
                 await asyncio.sleep(0.01)
 
     async def clear_faults(self) -> None:
+        """No fault strikes any more, and the calls that are held go on."""
         await self._send("DELETE", "faults", Any)
 
     async def move_clock(self, by: float) -> None:

@@ -1,11 +1,22 @@
 """Faults on demand. A test sets them over the control API; each strikes some calls of some operation."""
 
+import asyncio
 from fnmatch import fnmatchcase
 from typing import Literal
 
 from msgspec import Struct
 
-Action = Literal["lose_request", "lose_reply", "error", "slow", "slow_reply", "die_before", "die_after"]
+Action = Literal[
+    "lose_request",
+    "lose_reply",
+    "error",
+    "slow",
+    "slow_reply",
+    "hold",
+    "hold_reply",
+    "die_before",
+    "die_after",
+]
 
 
 class Fault(Struct, kw_only=True):
@@ -15,7 +26,8 @@ class Fault(Struct, kw_only=True):
     contains: only calls whose path, key or body has this text, such as an order's id.
     action: ``lose_request``: cut the line, nothing is done. ``lose_reply``: do it, then cut the line.
       ``error``: answer ``status``; a 500 is kept under the key, a 409 or 429 is not. ``slow``: wait for
-      ``seconds`` before doing it, ``slow_reply`` after it. ``die_before``, ``die_after``: SIGKILL itself
+      ``seconds`` before doing it, ``slow_reply`` after it; ``hold`` and ``hold_reply``: until the faults
+      are cleared. ``die_before``, ``die_after``: SIGKILL itself
       before the call is done, or between the commit and the answer.
     done: with a 500, whether the call is done nevertheless.
     reset: whether a cut line is reset, instead of closed without an answer.
@@ -53,12 +65,20 @@ class Faults:
 
     def __init__(self) -> None:
         self.all: list[Fault] = []
+        self._cleared = asyncio.Event()
 
     def add(self, fault: Fault) -> None:
         self.all.append(fault)
 
     def clear(self) -> None:
+        """None strikes any more, and what they hold goes on."""
         self.all.clear()
+        self._cleared.set()
+        self._cleared = asyncio.Event()
+
+    async def hold(self) -> None:
+        """Wait until they are cleared."""
+        await self._cleared.wait()
 
     def strike(self, operation: str, text: str) -> Fault | None:
         return next((fault for fault in self.all if fault.strikes(operation, text)), None)

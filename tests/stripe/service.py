@@ -130,12 +130,14 @@ class Service:
             try:
                 if fault is not None and fault.action == "slow":
                     await asyncio.sleep(fault.seconds)
+                if fault is not None and fault.action == "hold":
+                    await self.faults.hold()
                 answer = self._do(request.path, way, call, fault)
             finally:
                 if key is not None:
                     self._keys.end(key)
         if fault is not None:
-            await _after(fault)
+            await _after(fault, self.faults)
         return answer
 
     def _do(self, path: str, way: Route, call: Call, fault: Fault | None) -> Answer:
@@ -177,13 +179,15 @@ def _before(fault: Fault, key: str | None) -> None:
             raise _too_many(fault) if fault.status == 429 else _as_told(fault)
 
 
-async def _after(fault: Fault) -> None:
+async def _after(fault: Fault, faults: Faults) -> None:
     """What strikes a call after it was done. Raises LineCut."""
     match fault.action:
         case "lose_reply":
             raise LineCut(fault.reset)
         case "slow_reply":
             await asyncio.sleep(fault.seconds)
+        case "hold_reply":
+            await faults.hold()
         case "die_after":
             os.kill(os.getpid(), signal.SIGKILL)
 

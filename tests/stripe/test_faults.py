@@ -49,24 +49,39 @@ async def test_too_many_requests_say_when_to_come_again(
 
 
 async def test_a_slow_call_is_done_though_nobody_waits_for_it(double: RunningStripe) -> None:
-    hasty = double.client(http_client=stripe.HTTPXClient(timeout=0.3))
-    await double.control.fault(Fault(operation="payment_intents.create", action="slow", seconds=1.0))
+    hasty = double.client(http_client=stripe.HTTPXClient(timeout=0.5))
+    await double.control.fault(Fault(operation="payment_intents.create", action="hold"))
     with pytest.raises(stripe.APIConnectionError):
         await hasty.v1.payment_intents.create_async(purchase(), {"idempotency_key": "k1"})
+    assert not await double.control.orders()
+    await double.control.clear_faults()
     await until(double.control.orders)
     again = await double.client().v1.payment_intents.create_async(purchase(), {"idempotency_key": "k1"})
     assert again.status == "requires_capture"
     assert (await double.control.orders())["o1"].authorized == 2500
 
 
-async def test_a_slow_reply_comes_after_the_deed(double: RunningStripe, client: stripe.StripeClient) -> None:
-    await double.control.fault(Fault(operation="payment_intents.create", action="slow_reply", seconds=0.4))
-    before = time.monotonic()
+@pytest.mark.parametrize("action", ["hold", "hold_reply"])
+async def test_a_call_is_held_before_or_after_the_deed(
+    double: RunningStripe, client: stripe.StripeClient, action: Action
+) -> None:
+    await double.control.fault(Fault(operation="payment_intents.create", action=action))
     paying = asyncio.create_task(client.v1.payment_intents.create_async(purchase()))
-    await until(double.control.orders)
+    await double.control.until_struck()
+    assert bool(await double.control.orders()) == (action == "hold_reply")
     assert not paying.done()
+    await double.control.clear_faults()
     assert (await paying).status == "requires_capture"
-    assert time.monotonic() - before >= 0.4
+
+
+@pytest.mark.parametrize("action", ["slow", "slow_reply"])
+async def test_an_answer_takes_at_least_as_long_as_it_is_told_to(
+    double: RunningStripe, client: stripe.StripeClient, action: Action
+) -> None:
+    await double.control.fault(Fault(action=action, seconds=0.3))
+    before = time.monotonic()
+    await client.v1.payment_intents.create_async(purchase())
+    assert time.monotonic() - before >= 0.3
 
 
 async def test_a_fault_strikes_the_calls_that_it_is_meant_for(

@@ -92,13 +92,14 @@ async def test_what_failed_validation_leaves_the_key_free(client: stripe.StripeC
 async def test_a_key_that_is_worked_on_is_refused_and_may_be_used_again(
     double: RunningStripe, client: stripe.StripeClient
 ) -> None:
-    await double.control.fault(Fault(operation="payment_intents.create", action="slow", seconds=1.0))
+    await double.control.fault(Fault(operation="payment_intents.create", action="hold"))
     create = client.v1.payment_intents.create_async
     first = asyncio.create_task(create(purchase(), {"idempotency_key": "k1"}))
     await double.control.until_struck()
     with pytest.raises(stripe.APIError) as refused:
         await create(purchase(), {"idempotency_key": "k1"})
     assert (refused.value.http_status, error_of(refused.value)["code"]) == (409, "idempotency_key_in_use")
+    await double.control.clear_faults()
     made = await first
     assert (await create(purchase(), {"idempotency_key": "k1"})).id == made.id
     assert (await double.control.orders())["o1"].authorized == 2500

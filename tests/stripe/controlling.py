@@ -25,7 +25,10 @@ class Control:
     """What a test may ask of the double beside Stripe's API."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.AsyncClient(base_url=f"{url}/_control/", trust_env=False, timeout=10)
+        # Plain HTTP on this machine: without certificates to read, a client is made 30 times as fast.
+        self._client = httpx.AsyncClient(
+            base_url=f"{url}/_control/", trust_env=False, verify=False, timeout=10
+        )
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -9,6 +9,7 @@ from deploy.commands.copy import copy
 from deploy.commands.demo import demo
 from deploy.commands.doctor import doctor
 from deploy.commands.events import events
+from deploy.commands.export import export
 from deploy.commands.history import history
 from deploy.commands.parked import parked
 from deploy.commands.serve import serve
@@ -33,7 +34,7 @@ def admitone() -> None:
     """
 
 
-for command in (serve, demo, events, show, history, doctor, parked, copy):
+for command in (serve, demo, events, show, history, doctor, parked, copy, export):
     admitone.add_command(command)
 
 

@@ -3,13 +3,38 @@
 from contextlib import aclosing
 from datetime import UTC, datetime
 
+from msgspec import Struct
+
 from deploy.failing import WRONG_SETTINGS, Failed
 from deploy.log_beside import Log
 from processmanager import moments
 from processmanager.archive import END
 
 
-async def position(log: Log, text: str | None) -> int:
+class Span(Struct, frozen=True):
+    """A part of the log: from position ``first`` to position ``last``, both among them."""
+
+    first: int = 0
+    last: int = END
+
+
+async def span(log: Log, since: str | None, until: str | None) -> Span:
+    """The part that ``--since`` and ``--until`` mean. Raises Failed, StoreUnavailable."""
+    last = await position(log, until, "--until")
+    if since is None:
+        return Span(last=last)
+    try:
+        wanted = moments.parse(since)
+        if isinstance(wanted, int):
+            moments.check_position(wanted, log.head())
+            return Span(wanted, last)
+        moments.check_time(wanted, datetime.now(UTC))
+        return Span(await _first_since(log, wanted), last)
+    except moments.BadMoment as error:
+        raise Failed(f"--since {since}: {error}", WRONG_SETTINGS) from None
+
+
+async def position(log: Log, text: str | None, option: str = "--at") -> int:
     """The position that ``text`` means, END for no text. Raises Failed, StoreUnavailable."""
     if text is None:
         return END
@@ -21,7 +46,21 @@ async def position(log: Log, text: str | None) -> int:
         moments.check_time(wanted, datetime.now(UTC))
         return await _last_by(log, wanted)
     except moments.BadMoment as error:
-        raise Failed(f"--at {text}: {error}", WRONG_SETTINGS) from None
+        raise Failed(f"{option} {text}: {error}", WRONG_SETTINGS) from None
+
+
+async def _first_since(log: Log, at: datetime) -> int:
+    """The position of the first fact that was recorded at ``at`` or later. Raises BadMoment."""
+    first = True
+    async with aclosing(log.pages()) as pages:
+        async for page in pages:
+            for fact in page:
+                if fact.metadata.at >= at:
+                    if first and fact.metadata.at > at:
+                        raise moments.before_the_log(at)
+                    return fact.position
+                first = False
+    return END
 
 
 async def _last_by(log: Log, at: datetime) -> int:

@@ -9,6 +9,7 @@ from contextlib import suppress
 import click
 
 from deploy.commands.options import existing, load, setting
+from deploy.commands.reaching import tell_hidden
 from deploy.reading import EMBEDDED
 from domain.decider import AnyRecorded
 
@@ -59,8 +60,7 @@ def events(
         async with opened(told) as log:
             facts = log.facts(after=after, stream=one_stream, follow=follow)
             await _print_until_unread(facts, wanted, limit)
-            for hidden, why in log.hidden.items():
-                click.echo(f"EventStoreDB no longer shows all of {hidden}: {why}.", err=True)
+            tell_hidden(log)
 
     with suppress(KeyboardInterrupt):
         asyncio.run(show())

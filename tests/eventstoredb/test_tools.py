@@ -140,3 +140,26 @@ async def test_the_doctor_names_every_stream_that_is_not_as_it_should_be(
     assert "ticket-deleted cannot be read: EventStoreDB no longer shows all of it: it was deleted" in found
     assert "ticket-ended cannot be read: EventStoreDB no longer shows all of it: it was ended" in found
     assert "ticket-back" not in found
+
+
+# ── export ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_an_export_is_the_same_from_both_stores_but_for_the_positions(
+    sold: Cluster, tmp_path: Path
+) -> None:
+    async def rows(*words: str) -> list[dict[str, Any]]:
+        done = await told("export", *words)
+        return [{**json.loads(line), "position": 0} for line in done.stdout.splitlines()]
+
+    await told("copy", "--from", sold.uri(), "--to", str(tmp_path))
+    there, here = ("--store", sold.uri()), ("--data", str(tmp_path))
+    events = await rows(*there)
+    assert len(events) == len(bought().facts)
+    assert events == await rows(*here)
+    (order,) = await rows("orders", *there)
+    assert order["status"] == "complete"
+    second = (await printed(sold))[1]["position"]
+    assert len(await rows("--until", str(second), *there)) == 2
+    done = await told("export", "--until", str(10**12), *there, status=2)
+    assert "the log ends at position" in done.stderr

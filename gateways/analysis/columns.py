@@ -1,0 +1,109 @@
+"""Tables as analysts see them: named columns, each with its kind and its meaning.
+
+``at`` is a word of SQL's own in DuckDB, so the time of an event is called ``decided_at`` in every table.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct, json
+
+from domain.decider import AnyRecorded, Unreadable
+from gateways.codec import NOTHING_KNOWN
+
+Kind: TypeAlias = Literal["integer", "text", "time", "json"]
+"""A whole number; words; a moment in UTC, to the microsecond; a JSON object as text."""
+
+Row: TypeAlias = tuple[Any, ...]
+"""One value for each column: int, str, datetime, JSON as str, or None."""
+
+
+class Column(Struct, frozen=True):
+    """``meaning`` is what the schema says of it."""
+
+    name: str
+    kind: Kind
+    meaning: str
+
+
+class Table(Struct, frozen=True):
+    """A table and its columns, in order."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    def schema(self) -> bytes:
+        """The columns as a Table Schema (the Frictionless standard), for files that carry no types."""
+        types = {"integer": "integer", "text": "string", "time": "datetime", "json": "object"}
+        fields = [
+            {"name": each.name, "type": types[each.kind], "description": each.meaning}
+            for each in self.columns
+        ]
+        return json.format(json.encode({"name": self.name, "fields": fields}), indent=2) + b"\n"
+
+
+EVENTS = Table(
+    "events",
+    (
+        Column("position", "integer", "the place in the whole log; later is greater"),
+        Column("stream", "text", "the stream: a category, a dash, the id of one ticket, order or payment"),
+        Column("category", "text", "the kind of stream: ticket, order, payment or parking"),
+        Column("key", "text", "the id: the stream's name without its category"),
+        Column("revision", "integer", "the place in the stream, from 0 without gaps"),
+        Column("type", "text", "the event's type, as in the catalogue of events"),
+        Column("decided_at", "time", "when it was decided, in UTC, by the deciding clock"),
+        Column("actor", "text", "the account that asked for it, or the part of the system that did"),
+        Column("correlation", "text", "the request or order that began it all"),
+        Column("causation", "text", "the command or event that led to this one"),
+        Column("id", "text", "the event's own id"),
+        Column("schema", "integer", "the version of the type's shape that was written"),
+        Column("data", "json", "what happened, in the newest shape of its type"),
+        Column("unreadable", "text", "why this version cannot read it; empty for what it can read"),
+    ),
+)
+
+_encode = json.Encoder().encode
+
+
+def event_row(fact: AnyRecorded) -> Row:
+    """An event as a row of EVENTS."""
+    known, event = fact.metadata, fact.event
+    if isinstance(event, Unreadable):
+        type_, data, unreadable = event.type, _if_json(event.data), event.reason
+    else:
+        type_, data, unreadable = type(event).__name__, _encode(event).decode(), None
+    category, _, key = fact.stream.partition("-")
+    return (
+        fact.position,
+        fact.stream,
+        category,
+        key,
+        fact.revision,
+        type_,
+        None if known is NOTHING_KNOWN else known.at,
+        known.actor,
+        known.correlation,
+        known.causation,
+        str(fact.id),
+        known.schema,
+        data,
+        unreadable,
+    )
+
+
+def event_rows(page: Iterable[AnyRecorded]) -> list[Row]:
+    """A page of the log as rows of EVENTS."""
+    return [event_row(fact) for fact in page]
+
+
+def _if_json(data: bytes) -> str | None:
+    """What cannot be read may still be JSON, which tables can hold."""
+    try:
+        json.decode(data)
+        return data.decode()
+    except ValueError:
+        return None

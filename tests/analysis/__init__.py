@@ -1,0 +1,1 @@
+"""What analysts take away, held against a log whose answers are known."""

@@ -1,6 +1,5 @@
 """Fixtures: the double, a client of either kind, and a real node where the environment names one."""
 
-import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,9 +8,7 @@ import pytest
 from tests.eventstoredb.certificates import Certificates, make_certificates
 from tests.eventstoredb.clients import connected
 from tests.eventstoredb.cluster import Cluster
-
-REAL_NODE = os.environ.get("ADMITONE_TEST_ESDB")
-"""The URI of a real node on which the checklist is to be run as well."""
+from tests.real_node import KINDS, NODE
 
 
 @pytest.fixture
@@ -34,12 +31,12 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=["double", "real"] if REAL_NODE else ["double"])
+@pytest.fixture(params=KINDS)
 async def uri(request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """A server that holds to the checklist: the double always, a real node if there is one."""
     if request.param == "real":
-        assert REAL_NODE
-        yield REAL_NODE
+        assert NODE
+        yield NODE
         return
     async with Cluster() as cluster:
         yield cluster.uri()

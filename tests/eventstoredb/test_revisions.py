@@ -18,8 +18,8 @@ async def _stream_of(client: Any, count: int) -> str:
     return stream
 
 
-@pytest.mark.parametrize("expected", [1, 8, NEW], ids=["20_behind", "21_beyond", "23_no_stream"])
-async def test_a_wrong_expectation_writes_nothing(client: Any, expected: Any) -> None:
+@pytest.mark.parametrize("expected", [1, 8, NEW], ids=["behind", "beyond", "no_stream"])
+async def test_20_21_23_a_wrong_expectation_writes_nothing(client: Any, expected: Any) -> None:
     stream = await _stream_of(client, 3)
     with pytest.raises(WrongCurrentVersion):
         await client.append_to_stream(stream, current_version=expected, events=events(1))

@@ -17,7 +17,9 @@ from gateways.embedded import EmbeddedStore
 from gateways.eventstoredb import EventStoreDBStore
 from processmanager.ports import EventStore
 from tests.eventstoredb.cluster import Cluster
+from tests.real_node import NODE
 from tests.simulation.memory_store import MemoryStore
+from tests.store.apart import Apart
 
 Factory: TypeAlias = Callable[[Path], AbstractAsyncContextManager[EventStore]]
 
@@ -51,7 +53,20 @@ async def memory(_: Path) -> AsyncIterator[MemoryStore]:
     store.close()
 
 
+@asynccontextmanager
+async def real(_: Path) -> AsyncIterator[EventStore]:
+    """The real EventStoreDB that the environment names, as if it were empty."""
+    assert NODE
+    store = await EventStoreDBStore.open(NODE)
+    try:
+        yield Apart(store)
+    finally:
+        await store.close()
+
+
 STORES: dict[str, Factory] = {"embedded": embedded, "eventstoredb": eventstoredb, "memory": memory}
+if NODE:
+    STORES["real"] = real
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 

@@ -16,6 +16,7 @@ _BY_PARAMETER = {"embedded": EMBEDDED, "eventstoredb": DOUBLE, "double": DOUBLE,
 """Where a test runs once for each kind: what its parameter says."""
 _PARAMETERS = ("store_kind", "store", "name", "uri", "secure_uri", "cluster_uri")
 _BY_PLACE = {
+    "tests/eventstoredb/test_checklist.py": None,
     "tests/eventstoredb": DOUBLE,
     "tests/simulation/test_wired_histories.py": DOUBLE,
     "tests/store": EMBEDDED,

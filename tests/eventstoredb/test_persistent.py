@@ -174,6 +174,15 @@ async def test_95_a_reader_gets_no_more_than_it_can_hold(kind: str, double: Clus
             assert numbers(await take(reader, 1)) == [5]
 
 
+async def test_95_no_more_is_under_way_than_a_reader_can_hold(client: Any) -> None:
+    stream = await _group(client, 20)
+    async with _reading(client, stream, event_buffer_size=5) as reader:
+        read = await take(reader, 5)
+        assert (await _info(client, stream)).total_in_flight_messages == 5
+        await reader.ack(read[0])
+        assert numbers(await take(reader, 1)) == [5]
+
+
 async def test_96_two_readers_take_turns(client: Any) -> None:
     stream = await _group(client, 0, consumer_strategy="RoundRobin")
     async with _reading(client, stream) as one, _reading(client, stream) as two:
@@ -209,6 +218,35 @@ async def test_97_what_belongs_together_goes_to_one_reader(kind: str, double: Cl
         await asyncio.gather(*readers, return_exceptions=True)
         keys = [{_key(one, strategy) for one in seen[number]} for number in (0, 1)]
         assert not keys[0] & keys[1]
+
+
+@pytest.mark.parametrize("strategy", ["Pinned", "PinnedByCorrelation"])
+async def test_97_what_belongs_together_in_the_log_goes_to_one_reader(client: Any, strategy: str) -> None:
+    category, group = fresh().replace("-", ""), fresh("group")
+    ours = {"filter_include": [f"{category}-.*"], "filter_by_stream_name": True}
+    before = await client.get_commit_position()
+    settings = {"consumer_strategy": strategy, "commit_position": before, **ours}
+    await client.create_subscription_to_all(group, **settings)
+    readers = [await client.read_subscription_to_all(group, max_ack_batch_size=1) for _ in range(2)]
+    for _ in range(10):
+        for number in range(10):
+            one = event(metadata=b'{"$correlationId":"%d"}' % (number // 2))
+            await client.append_to_stream(f"{category}-{number}", current_version=ANY, events=[one])
+    seen: list[list[Any]] = [[], []]
+
+    async def read(number: int) -> None:
+        async for one in readers[number]:
+            seen[number].append(one)
+            await readers[number].ack(one)
+
+    tasks = [asyncio.create_task(read(number)) for number in (0, 1)]
+    await until(lambda: len(seen[0]) + len(seen[1]) == 100)
+    for reader in readers:
+        await reader.stop()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await client.delete_subscription(group)
+    keys = [{_key(one, strategy) for one in seen[number]} for number in (0, 1)]
+    assert not keys[0] & keys[1]
 
 
 def _key(one: Any, strategy: str) -> Any:
@@ -273,6 +311,18 @@ async def test_102_after_a_checkpoint_a_group_goes_on_behind_it(kind: str, doubl
         async with _reading(client, stream) as reader:
             assert numbers(await take(reader, 10 - behind)) == list(range(behind, 10))
         assert 5 <= behind <= 7
+
+
+async def test_102_what_a_reader_did_not_acknowledge_comes_again_when_he_is_back(client: Any) -> None:
+    stream = await _group(client, 10)
+    async with _reading(client, stream) as reader:
+        await _ack(reader, *(await take(reader, 10))[:7])
+    async with _reading(client, stream) as reader:
+        seen: set[int] = set()
+        while not {7, 8, 9} <= seen:
+            (one,) = await take(reader, 1)
+            await _ack(reader, one)
+            seen.add(one.stream_position)
 
 
 async def test_103_an_event_can_be_delivered_twice(kind: str, double: Cluster) -> None:

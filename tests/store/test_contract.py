@@ -320,6 +320,25 @@ async def test_84_a_slow_follower_loses_nothing(store: EventStore) -> None:
     assert len({one.position for one in seen}) == 5_000
 
 
+async def test_83_a_follower_that_is_cancelled_ends_as_cancelled(store: EventStore) -> None:
+    await store.append("parking-1", events(3), NO_STREAM)
+    for patience in range(5):
+        following = asyncio.create_task(collect(store, 0, 99))
+        for _ in range(patience * 5):
+            await asyncio.sleep(0)
+        following.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(following, 5)
+
+
+async def test_85_an_append_waits_for_none_of_a_hundred_and_twenty_followers(store: EventStore) -> None:
+    followers = [asyncio.create_task(collect(store, 0, 2)) for _ in range(120)]
+    await store.append("parking-1", [event()], NO_STREAM)
+    await store.append("parking-1", [event()], 0)
+    for follower in followers:
+        assert [one.revision for one in await follower] == [0, 1]
+
+
 async def test_a_follower_sees_what_a_reader_sees(store: EventStore) -> None:
     await store.append("parking-1", events(3), NO_STREAM)
     assert await collect(store, 0, 3) == list(await store.read("parking-1"))

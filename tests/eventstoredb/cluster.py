@@ -123,6 +123,11 @@ class Cluster:
         """The addresses of all nodes, for clients that discover the leader."""
         return self._uri(self.nodes, options)
 
+    def discovery_uri(self, node: Node, **options: object) -> str:
+        """A name behind which a node is found that knows the others, as a cluster's DNS entry is used."""
+        address = f"localhost:{node.endpoint.port}"
+        return self._uri([node], options).replace("esdb:", "esdb+discover:").replace(node.address, address)
+
     def _uri(self, nodes: Sequence[Node], options: Mapping[str, object]) -> str:
         user = ""
         if self._certificates:

@@ -13,6 +13,7 @@ from gateways.eventstoredb_inbox import BATCH, Inbox
 from processmanager.ports import StoreUnavailable
 from tests.eventstoredb.adapting import facts, followed, opened, parking, stored
 from tests.eventstoredb.answers import Failure, aborted, group_dropped, too_slow, unavailable
+from tests.eventstoredb.certificates import Certificates
 from tests.eventstoredb.clients import connected, event, events, fresh, until
 from tests.eventstoredb.cluster import Cluster
 from tests.eventstoredb.faults import Action, end_after, impossible_checkpoint, refuse, repeat, stall_after
@@ -250,6 +251,16 @@ async def test_85_many_followers_do_not_keep_an_append_waiting(double: Cluster) 
     async with opened(double.uri()) as store, AsyncExitStack() as stack:
         followers = [await stack.enter_async_context(followed(store)) for _ in range(120)]
         await until(lambda: len(double.calls.open("Streams/Read")) == 120)
+        await store.append(parking(), facts(1), NO_STREAM)
+        for follower in followers:
+            await follower.has(1)
+
+
+async def test_85_many_followers_over_tls_do_not_keep_an_append_waiting(certificates: Certificates) -> None:
+    async with Cluster(certificates=certificates) as double, AsyncExitStack() as stack:
+        store = await stack.enter_async_context(opened(double.uri()))
+        followers = [await stack.enter_async_context(followed(store)) for _ in range(120)]
+        await until(lambda: len(double.calls.open("Streams/Read")) == 120, 60)
         await store.append(parking(), facts(1), NO_STREAM)
         for follower in followers:
             await follower.has(1)

@@ -19,6 +19,7 @@ from deploy.settings import Settings
 from gateways.http.app import build_http
 from gateways.http.edge import Edge
 from gateways.http.options import Check, HttpOptions, Services
+from gateways.http.webhooks import Webhooks
 from gateways.identity import Accounts
 from gateways.leases import claim_slot
 from processmanager.archive import Archive
@@ -45,6 +46,7 @@ class Application:
         self.asgi = asgi
         self.marketplace = parts.marketplace
         self.store = parts.store
+        self.reconciler = parts.reconciler
         self._background = background
         self._keeper = keeper
         self._closing = closing
@@ -128,10 +130,22 @@ def _http(
         reaches=parts.store.reaches,
         live=live,
         ready={"log": parts.store.health, **ready},
+        webhooks=_webhooks(parts),
     )
     asgi = build_http(services, _http_options(parts.settings, parts.places))
     closing.callback(asgi.close)
     return asgi
+
+
+def _webhooks(parts: Parts) -> Webhooks | None:
+    settings = parts.settings
+    if parts.hints is None or not settings.stripe_webhook_secrets:
+        return None
+    from gateways.stripe_webhooks import StripeWebhooks
+
+    live = "_live_" in settings.stripe_secret_key
+    signed = StripeWebhooks(settings.stripe_webhook_secrets, settings.stripe_tolerance, live=live)
+    return Webhooks(signed, parts.desk, parts.hints, parts.clock.now)
 
 
 def _http_options(settings: Settings, places: Places) -> HttpOptions:

@@ -10,7 +10,7 @@ from rich.text import Text
 from domain.decider import AnyRecorded, Unreadable
 from domain.money import Money
 
-_COLOURS = {"ticket": "cyan", "order": "yellow", "payment": "green", "parking": "red"}
+_COLOURS = {"ticket": "cyan", "order": "yellow", "payment": "green", "parking": "red", "delivery": "blue"}
 _LONG_ID = re.compile(r"[0-9a-f]{24,}|[0-9a-f]{8}-[0-9a-f-]{27}")
 _SHOWN_OF_ID = 7
 _LONGEST_STREAM = len("payment-") + 24

@@ -43,6 +43,8 @@ class Keeper:
         )
         driving = drive(parts, ProjectedAgenda(AgendaTable(models[AGENDA.name])))
         self._work = {"follower": self.follower.run, **driving.work}
+        if parts.reconciler is not None:
+            self._work["reconciler"] = parts.reconciler.run
         self._parts = parts
         self._background = background
         self.live: Mapping[str, Check] = {name: partial(background.check, name) for name in self._work}

@@ -16,6 +16,7 @@ from gateways.clock import SystemClock
 from gateways.embedded import POLL, EmbeddedStore
 from gateways.payments import CardSimulator
 from processmanager.desk import Desk
+from processmanager.hints import Hints, News, Reconciler
 from processmanager.marketplace import Marketplace, Policy
 from processmanager.ports import Clock, EventStore, Payments, Signals
 from processmanager.pump import Pump
@@ -66,6 +67,8 @@ class Parts(Struct, frozen=True):
     pump: Pump
     marketplace: Marketplace
     signals: Signals | None = None
+    hints: Hints | None = None
+    reconciler: Reconciler | None = None
 
 
 async def open_parts(
@@ -94,7 +97,12 @@ async def open_parts(
     pump = Pump(desk, payments, clock)
     policy = Policy(settings.hold, settings.grace, settings.own_tickets)
     marketplace = Marketplace(desk, pump, clock, policy)
-    return Parts(settings, places, store, clock, desk, pump, marketplace, signals)
+    hints, reconciler = None, None
+    if isinstance(payments, News):
+        hints = Hints(pump, payments)
+        closing.push_async_callback(hints.close)
+        reconciler = Reconciler(hints, payments, clock)
+    return Parts(settings, places, store, clock, desk, pump, marketplace, signals, hints, reconciler)
 
 
 def _open_payments(settings: Settings, clock: Clock) -> Provider:

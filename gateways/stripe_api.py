@@ -13,7 +13,12 @@ from typing import Any, TypeVar, cast
 import httpx
 import stripe
 from msgspec import Struct
-from stripe.params import PaymentIntentCreateParams, PaymentIntentListParams, RefundCreateParams
+from stripe.params import (
+    EventListParams,
+    PaymentIntentCreateParams,
+    PaymentIntentListParams,
+    RefundCreateParams,
+)
 
 from processmanager.ports import KeyReused, PaymentsUnavailable
 
@@ -136,6 +141,22 @@ class StripeApi:
         """The disputes about an intent, oldest first."""
         found = self._stripe.v1.disputes.list_async({"payment_intent": intent, "limit": PAGE})
         return list(reversed((await self._call("disputes", found)).data))
+
+    async def events(self, types: list[str], since: int) -> list[stripe.Event]:
+        """The events of these types since then (seconds since 1970), oldest first; Unclear for too many.
+
+        Stripe keeps them for thirty days: https://docs.stripe.com/api/events
+        """
+        found: list[stripe.Event] = []
+        for _ in range(MOST_PAGES):
+            asked: EventListParams = {"types": types, "created": {"gte": since}, "limit": PAGE}
+            if found:
+                asked["starting_after"] = found[-1].id
+            page = await self._call("list", self._stripe.v1.events.list_async(asked))
+            found += page.data
+            if not page.has_more:
+                return found[::-1]
+        raise Unclear(f"more than {len(found)} events to look through")
 
     # ── Trouble ───────────────────────────────────────────────────────────────────────────────────
 

@@ -13,7 +13,7 @@ Why a repeat is safe, whatever happened before it:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ from gateways.stripe_reading import (
     read_refunds,
     read_refusal,
 )
+from processmanager.hints import Hint
 from processmanager.ports import (
     Answer,
     Attempt,
@@ -53,6 +54,11 @@ TRIES = 3
 """How many keys a step is tried under that may be done twice without harm."""
 OTHER_TYPES_SINCE = "2026-09-30"
 """From this API version on ``payment_method_types`` goes by another name."""
+AT_REST = (
+    *("refund.created", "refund.updated", "refund.failed", "charge.refunded", "charge.refund.updated"),
+    *("charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"),
+)
+"""The events of an attempt whose money was taken."""
 FAILED = IsDeclined("processing_error", "The payment could not be processed. Try it again.")
 """Stripe broke off the first call under the key, and nothing of it is there."""
 
@@ -87,6 +93,21 @@ class StripePayments:
 
     async def confirmation(self, attempt: Attempt) -> Confirmation | None:
         return await self._in_time(self._confirmation(attempt))
+
+    # ── What can happen to an attempt that is at rest ─────────────────────────────────────────────
+
+    async def payment_of(self, reference: str) -> str | None:
+        """As ``processmanager.hints.News``."""
+        try:
+            return noted(await self._in_time(self._api.retrieve(reference)), "payment")
+        except stripe.InvalidRequestError:
+            return None
+
+    async def news(self, since: datetime) -> Sequence[Hint]:
+        """As ``processmanager.hints.News``: refunds and disputes. What is not at rest is looked at anyway."""
+        events = await self._api.events(list(AT_REST), int(since.timestamp()))
+        told = ((event.id, getattr(event.data.object, "payment_intent", None)) for event in events)
+        return [Hint(name, intent) for name, intent in told if isinstance(intent, str)]
 
     async def _in_time(self, asked: Awaitable[T]) -> T:
         """A step may take several calls; all of them together take no longer than one may."""

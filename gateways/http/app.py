@@ -30,9 +30,11 @@ def build_http(services: Services, options: HttpOptions) -> Edge:
     document = Document(options.session_cookie)
     health = Health(services.live, services.ready, lambda: edge.draining)
     histories = Histories(services.archive, services.now)
+    hooks = services.webhooks.routes() if services.webhooks is not None else ()
     routes = [
         *_classic(services, options, cookies),
         *histories.routes(),
+        *hooks,
         *health.routes(),
         document.route(),
     ]

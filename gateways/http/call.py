@@ -28,11 +28,11 @@ class Call:
     """
 
     __slots__ = (
-        "_body_limit",
         "_cookies",
         "_receive",
         "_session",
         "_sessions",
+        "body_limit",
         "headers",
         "names",
         "path",
@@ -62,7 +62,7 @@ class Call:
         self.reading = False
         self.status = 0
         self._receive = receive
-        self._body_limit = body_limit
+        self.body_limit = body_limit
         self._sessions = sessions
         self._cookies: Mapping[str, str] | None = None
         self._session: Session | UnsetType | None = UNSET
@@ -142,8 +142,8 @@ class Call:
                 raise Rejected(400, "The request was broken off")
             chunk = message.get("body", b"")
             size += len(chunk)
-            if size > self._body_limit:
-                raise too_long(self._body_limit)
+            if size > self.body_limit:
+                raise too_long(self.body_limit)
             chunks.append(chunk)
             more = message.get("more_body", False)
         self.reading = False

@@ -67,6 +67,8 @@ class Edge:
         self._origins = Origins(options.origins)
         self._https = options.secure_cookies
         self._body_limit = options.body_limit
+        self._body_limits = {route.path: route.body_limit for route in routes if route.body_limit}
+        self._unlimited = HEALTH | {route.path for route in routes if not route.limited}
         self._deadlines = Deadlines(options.deadline)
         self._log = structlog.get_logger("admitone.http").bind()
 
@@ -85,7 +87,8 @@ class Edge:
         path = scope["path"]
         scope["path"], names = self._paths.find(path)
         secure = self._https or self._proxies.secure(scope)
-        call = Call(scope, receive, self._sessions, self._body_limit, path=path, names=names, secure=secure)
+        limit = self._body_limits.get(scope["path"], self._body_limit)
+        call = Call(scope, receive, self._sessions, limit, path=path, names=names, secure=secure)
         bind_contextvars(request_id=call.request_id)
         try:
             answer = self._refusal(call) or await self._answer(call, receive, send)
@@ -141,15 +144,15 @@ class Edge:
 
     def _refusal(self, call: Call) -> Answer | None:
         """What is refused whatever the route."""
-        if self._limiter is not None and call.scope["path"] not in HEALTH:
+        if self._limiter is not None and call.scope["path"] not in self._unlimited:
             wait = self._limiter.refuse(self._proxies.address(call.scope))
             if wait is not None:
                 return too_many(wait)
         length = call.headers.get(b"content-length")
         if length is not None and not (
-            len(length) < 19 and length.isdigit() and int(length) <= self._body_limit
+            len(length) < 19 and length.isdigit() and int(length) <= call.body_limit
         ):
-            return answer_to(too_long(self._body_limit))
+            return answer_to(too_long(call.body_limit))
         return self._origins.refuse(call) or self._origins.preflight(call)
 
     def _headers(self, call: Call) -> list[Header]:

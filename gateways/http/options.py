@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from gateways.http.webhooks import Webhooks
 from gateways.identity import Accounts
 from processmanager.archive import Archive
 from processmanager.marketplace import Marketplace
@@ -50,6 +51,7 @@ class Services(Struct, frozen=True, kw_only=True):
 
     archive: past states. now: the deciding clock. reaches: whether the log goes as far as a position.
     live: what only a restart can mend. ready: what must be well for requests to be sent here.
+    webhooks: for a payment provider that sends them.
     """
 
     marketplace: Marketplace
@@ -61,3 +63,4 @@ class Services(Struct, frozen=True, kw_only=True):
     reaches: Callable[[int], Awaitable[bool]]
     live: Mapping[str, Check]
     ready: Mapping[str, Check]
+    webhooks: Webhooks | None = None

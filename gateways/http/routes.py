@@ -34,6 +34,7 @@ class Route(Struct, frozen=True, kw_only=True):
     answers: statuses that are no errors, and the shape of their bodies. errors: the statuses of errors
     beside those that any route can give. signed_in: a session is needed. key: takes an Idempotency-Key.
     page: also answers with a page, to whoever asks for one.
+    body_limit: bytes of a body, if not as everywhere. limited: counts against its caller's rate.
     """
 
     method: str
@@ -47,6 +48,8 @@ class Route(Struct, frozen=True, kw_only=True):
     signed_in: bool = False
     key: bool = False
     page: bool = False
+    body_limit: int | None = None
+    limited: bool = True
 
 
 def endpoints(routes: Iterable[Route]) -> Mapping[str, Handler]:

@@ -41,6 +41,7 @@ _SMALL: dict[str, tuple[Any, ...]] = {
     "reason": ("why", " "),
     "reference": ("pi_1", "pi_2"),
     "at": _MOMENTS,
+    "made": (START,),
     "expires_at": (START, END),
     "grace_until": _MOMENTS,
     "own_allowed": (False, True),
@@ -68,7 +69,8 @@ def _every(type_: type[Struct]) -> Iterable[Any]:
 
 def command_types(decider: AnyDecider) -> tuple[type[Struct], ...]:
     """Every type of command that ``decider`` takes, as its ``decide`` declares."""
-    return get_args(get_type_hints(decider.decide)["command"])
+    declared = get_type_hints(decider.decide)["command"]
+    return get_args(declared) or (declared,)
 
 
 def state_types(decider: AnyDecider) -> tuple[type[Struct], ...]:

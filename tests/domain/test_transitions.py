@@ -203,7 +203,14 @@ Skipped
     SkipPurchase     nothing | reason_missing
 """
 
-TABLES = {"ticket": TICKET, "order": ORDER, "payment": PAYMENT, "parking": PARKING}
+DELIVERY = """
+Unheard
+    TakeDelivery     DeliveryReceived -> Received
+Received
+    TakeDelivery     nothing
+"""
+
+TABLES = {"ticket": TICKET, "order": ORDER, "payment": PAYMENT, "parking": PARKING, "delivery": DELIVERY}
 
 every_decider = pytest.mark.parametrize("decider", DECIDERS, ids=[each.category for each in DECIDERS])
 

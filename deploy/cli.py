@@ -12,6 +12,7 @@ from deploy.commands.events import events
 from deploy.commands.export import export
 from deploy.commands.history import history
 from deploy.commands.parked import parked
+from deploy.commands.refund import refund
 from deploy.commands.serve import serve
 from deploy.commands.show import show
 from deploy.failing import explain, report, trace
@@ -34,7 +35,7 @@ def admitone() -> None:
     """
 
 
-for command in (serve, demo, events, show, history, doctor, parked, copy, export):
+for command in (serve, demo, events, show, history, doctor, parked, refund, copy, export):
     admitone.add_command(command)
 
 

@@ -1,0 +1,67 @@
+"""``admitone refund``, as it is typed, on a shop that has sold a ticket."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.running import admitone, running
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data directory in which one ticket was sold; nobody serves it any more."""
+    data = tmp_path / "var"
+    with running(data) as server:
+        done = admitone("demo", "--port", str(server.port), "--data", str(data))
+        assert done.returncode == 0, done.stderr
+    return data
+
+
+def facts(data: Path) -> list[dict[str, object]]:
+    done = admitone("events", "--data", str(data))
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def sold_order(data: Path) -> str:
+    [name] = [str(fact["stream"]) for fact in facts(data) if fact["type"] == "OrderCompleted"]
+    return name.removeprefix("order-")
+
+
+def test_a_part_and_then_the_rest_go_back_with_their_reasons_and_who_decided(data: Path) -> None:
+    order = sold_order(data)
+    for _ in range(2):
+        done = admitone(
+            "refund", order, "--amount", "5", "--reason", "a bad view", "--by", "olga", "--data", str(data)
+        )
+        assert done.returncode == 0, done.stderr
+        assert "went back" in done.stdout
+        assert "is kept" in done.stdout
+    done = admitone("refund", order, "--reason", "the seller withdrew", "--data", str(data))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"The money of order {order} went back, and its ticket is on sale again.\n"
+    asked = [fact for fact in facts(data) if fact["type"] == "RefundRequested"]
+    told = [(fact["data"]["reason"], fact["actor"]) for fact in asked]  # type: ignore[index]
+    assert told == [("a bad view", "olga"), ("the seller withdrew", "operator")]
+    assert admitone("doctor", "--data", str(data)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("nobody", "--reason", "why"), "admitone: There is no such order"),
+        (("{order}", "--reason", " "), "admitone: A refund needs a written reason"),
+        (
+            ("{order}", "--reason", "why", "--amount", "soon"),
+            "admitone: --amount: a price is a decimal number",
+        ),
+        (
+            ("{order}", "--reason", "why", "--amount", "99999"),
+            "admitone: A refund is more than nothing and at most what is left",
+        ),
+    ],
+)
+def test_what_cannot_be_refunded_is_said_in_one_line(data: Path, words: tuple[str, ...], line: str) -> None:
+    order = sold_order(data)
+    done = admitone("refund", *(word.format(order=order) for word in words), "--data", str(data))
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (1, "", line)

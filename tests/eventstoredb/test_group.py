@@ -20,6 +20,7 @@ from tests.eventstoredb.members import (
     eventually,
     group_of,
     is_done,
+    kinds,
     left_lying,
     member,
 )
@@ -125,8 +126,9 @@ async def test_a_group_of_other_terms_is_named_and_kept_to(
         assert "made with consumer_strategy DispatchToSingle and not PinnedByCorrelation" in said
         till.away_for.add("failing")
         await left_lying(dead, order_id="failing")
-        await eventually(lambda: group_of(double).parked.count, "it is parked")
+        await eventually(lambda: group_of(double).parked.count, "the store has set it aside")
         assert len(till.asked) == 2
+        assert kinds(double, "parking-failing") == ["PurchaseParked"], "nobody would know why"
 
 
 async def test_a_process_is_given_no_more_than_it_has_room_for(double: Cluster, tmp_path: Path) -> None:

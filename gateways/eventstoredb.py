@@ -8,18 +8,20 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from datetime import timedelta
+from logging import getLogger
 from uuid import UUID
 
 from esdbclient import NewEvent, RecordedEvent, StreamState
 from esdbclient.exceptions import NotFound, StreamIsDeleted, WrongCurrentVersion
+from msgspec.structs import replace
 
-from domain.decider import NO_STREAM, AnyProposed, AnyRecorded
+from domain.decider import NO_STREAM, AnyProposed, AnyRecorded, Unreadable
 from domain.deciders import DECIDERS
 from gateways.codec import Codec
 from gateways.eventstoredb_address import Address, BadAddress
 from gateways.eventstoredb_calls import CLOSED, Calls, append_once, read_from_once
 from gateways.eventstoredb_follow import SILENCE, Following
-from gateways.eventstoredb_gone import gap, says_deleted, whole_from
+from gateways.eventstoredb_gone import gap, notes, says_deleted, whole_from
 from gateways.eventstoredb_group import ConsumerGroup
 from gateways.eventstoredb_looks import (
     as_recorded,
@@ -29,11 +31,14 @@ from gateways.eventstoredb_looks import (
     position_of,
     reading,
     streams_of,
+    with_metadata,
 )
 from gateways.eventstoredb_trouble import NotAuthorised, TooLarge
 from processmanager.ports import OutcomeUnknown, WrongRevision
 
 __all__ = ["BadAddress", "EventStoreDBStore", "NotAuthorised", "TooLarge"]
+
+log = getLogger("admitone.eventstoredb")
 
 PATIENCE = 1.4
 """Seconds for which a call tries to get through. With the look behind it: less than two."""
@@ -139,14 +144,15 @@ class EventStoreDBStore:
         ``after``: who has read further than there is has read another log, or this one has lost its end.
         """
         self._calls.refuse_closed()
-        following = Following(self._address, STREAMS, after, self._newest, self._silence)
+        streams = with_metadata(STREAMS)
+        following = Following(self._address, streams, after, self._newest, self._silence)
         self._followings.add(following)
         try:
             async with aclosing(following.batches()) as batches:  # type: ignore[type-var]  # a generator
                 async for batch in batches:
-                    found = [self._recorded(event) for event in batch]
-                    self._head = max(self._head, found[-1].position)
-                    yield found
+                    if found := [fact for event in batch async for fact in self._told(event)]:
+                        self._head = max(self._head, found[-1].position)
+                        yield found
         finally:
             self._followings.discard(following)
         self._calls.refuse_closed()
@@ -253,6 +259,17 @@ class EventStoreDBStore:
             if not says_deleted(metadata):
                 return ()
         return [gap(stream, after + 1, self._head, "the stream was deleted")]
+
+    async def _told(self, event: RecordedEvent) -> AsyncIterator[AnyRecorded]:
+        """The event, or a gap where it is EventStoreDB's note that a stream was cut off or deleted."""
+        hidden: dict[str, str] = {}
+        if not notes(hidden, event):
+            yield self._recorded(event)
+        for stream, why in hidden.items():
+            log.warning("%s: %s is not shown whole any more: %s", self._address, stream, why)
+            for first in (await self.read(stream))[:1]:
+                if isinstance(first.event, Unreadable):
+                    yield replace(first, position=position_of(event))
 
     def _encoded(self, proposed: AnyProposed) -> NewEvent:
         encoded = self._codec.encode(proposed)

@@ -72,7 +72,7 @@ class ParkedSignals:
         found: list[AnyRecorded] = []
         if until:
             following = Following(self._address, self._streams, 0, self._latest, SILENCE)
-            async with aclosing(up_to(following, until)) as batches:  # type: ignore[type-var]  # a generator
+            async with aclosing(up_to(following, until)) as batches:
                 async for batch in batches:
                     found += [as_recorded(event, self._codec) for event in batch]
         return found

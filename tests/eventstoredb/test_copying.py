@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from eventsourcing.application import LocalNotificationLog
 
 from gateways.codec import StoredFact
 from gateways.embedded_file import prepare
@@ -142,6 +143,18 @@ async def test_whatever_else_lives_in_the_database_stays_and_does_not_come_along
     said = await assert_copied(double.uri(), tmp_path / "back")
     assert "Copied 6 events" in said
     assert rows(tmp_path / "back") == rows(source)
+
+
+async def test_the_eventsourcing_library_s_tools_read_a_copy(double: Cluster, tmp_path: Path) -> None:
+    facts = sales(20)
+    await assert_copied(written(tmp_path / "source", facts), double.uri())
+    await assert_copied(double.uri(), tmp_path / "copy")
+    recorder = EventRecorder.at(tmp_path / "copy" / "log.sqlite")
+    section = LocalNotificationLog(recorder, section_size=10)["11,20"]
+    assert [(each.id, each.topic, each.state) for each in section.items] == [
+        (number, fact_.topic, fact_.state) for number, fact_ in enumerate(facts[10:20], 11)
+    ]
+    recorder.datastore.close()
 
 
 async def test_an_empty_log_is_copied_as_one(tmp_path: Path) -> None:

@@ -7,6 +7,9 @@ Of the shipped cases that concern an ApplicationRecorder two do not apply:
 - ``AggregateRecorderTestCase``: it demands that an insert returns no notification ids, which is what
   tells an AggregateRecorder from an ApplicationRecorder.
 
+On EventStoreDB no such recorder is offered: the library's tools read a copy of its log. Why:
+docs/decisions/0011-no-synchronous-recorder-on-eventstoredb.md.
+
 Revisions begin at 0 and have no gaps, where the library's own aggregates begin at 1.
 """
 

@@ -85,6 +85,10 @@ class OnDouble(Outside):
         for told in self._told:
             told.stop()
         self.run(self._closing.aclose())
+        if abandoned := asyncio.all_tasks(self._loop):
+            for task in abandoned:
+                task.cancel()
+            self.run(asyncio.wait(abandoned, timeout=RECOVERY))
         self.run(self._loop.shutdown_asyncgens())
         self._loop.close()
 

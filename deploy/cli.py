@@ -15,6 +15,7 @@ from deploy.commands.parked import parked
 from deploy.commands.refund import refund
 from deploy.commands.serve import serve
 from deploy.commands.show import show
+from deploy.commands.sql import sql
 from deploy.failing import explain, report, trace
 
 
@@ -35,7 +36,7 @@ def admitone() -> None:
     """
 
 
-for command in (serve, demo, events, show, history, doctor, parked, refund, copy, export):
+for command in (serve, demo, events, show, history, doctor, parked, refund, copy, export, sql):
     admitone.add_command(command)
 
 

@@ -13,13 +13,9 @@ MAX_MINOR = 10**11
 """The largest amount taken, in minor units: well below 2^53, so every JSON reader holds it exactly."""
 
 # ISO 4217: how many decimals a currency has. Two, unless it is named here.
-_DECIMALS = {
-    **dict.fromkeys(
-        "bif clp djf gnf isk jpy kmf krw pyg rwf ugx uyi vnd vuv xaf xof xpf".split(),
-        0,
-    ),
-    **dict.fromkeys("bhd iqd jod kwd lyd omr tnd".split(), 3),
-}
+ZERO_DECIMALS = tuple("bif clp djf gnf isk jpy kmf krw pyg rwf ugx uyi vnd vuv xaf xof xpf".split())
+THREE_DECIMALS = tuple("bhd iqd jod kwd lyd omr tnd".split())
+_DECIMALS = {**dict.fromkeys(ZERO_DECIMALS, 0), **dict.fromkeys(THREE_DECIMALS, 3)}
 
 # ASCII digits only: Decimal by itself would also read "1_0", "１２" and "NaN".
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)

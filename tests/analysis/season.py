@@ -1,4 +1,4 @@
-"""A short season whose every answer is known: five tickets, nine holds, four sales, two refunds.
+"""A short season whose every answer is known: five tickets, eight holds, three sales, two refunds.
 
 | Ticket | Price | What happens |
 |---|---|---|

@@ -1,0 +1,103 @@
+"""A question in SQL: the database that is filled for it, and its end when it takes too long."""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLong
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from deploy.exporting import Tell, pages
+from deploy.failing import FAILED, Failed, Failure, report
+from deploy.log_beside import Log
+from deploy.parts import PROJECTIONS
+from deploy.when import Span
+from gateways.analysis.columns import Table
+from gateways.analysis.models import Rebuilt, tables
+from gateways.analysis.warehouse import Questions, Warehouse
+from projections.projection import Projection
+
+T = TypeVar("T")
+
+GRACE = 5.0
+"""Seconds that a question which was told to end may take to do so."""
+
+
+@contextmanager
+def workplace() -> Iterator[Path]:
+    """A directory for the database, gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="admitone-") as folder:
+        yield Path(folder)
+
+
+async def filled(log: Log, until: int, sql: str, folder: Path, tell: Tell) -> Questions:
+    """The log up to a position, and the read models that ``sql`` names, ready for questions."""
+    by_projection = {projection: list(tables(projection).items()) for projection in PROJECTIONS}
+    models = [table for each in by_projection.values() for _, table in each]
+    warehouse = Warehouse(folder, models)
+    wanted = {each: Rebuilt(each, folder) for each in by_projection if _named(each, sql)}
+    async with aclosing(pages(log, Span(last=until), tell)) as part:
+        async for page in part:
+            warehouse.take(page)
+            for model in wanted.values():
+                model.take(page)
+    for projection, model in wanted.items():
+        _copy(model, by_projection[projection], warehouse)
+    return warehouse.opened()
+
+
+def _named(projection: Projection, sql: str) -> bool:
+    """Whether ``sql`` may ask for a read model: it names it, or makes up names as it goes."""
+    return re.search(rf"\b{projection.name}\b|\bquery(_table)?\s*\(", sql, re.IGNORECASE) is not None
+
+
+def _copy(model: Rebuilt, of: Sequence[tuple[str, Table]], warehouse: Warehouse) -> None:
+    held = model.finish()
+    if held:
+        raise Failed(f"{held[0]} cannot be applied to a read model, so its rows are not complete")
+    for name, table in of:
+        for rows in model.rows(name):
+            warehouse.fill(table, rows)
+
+
+def within(seconds: float, questions: Questions, folder: Path, action: Callable[[], T]) -> T:
+    """What ``action`` on ``questions`` gives. Raises its errors, and Failed when it takes longer than that.
+
+    DuckDB ends a question when it is told to; if it did not, the whole process would be ended.
+    """
+    pool = ThreadPoolExecutor(1, thread_name_prefix="question")
+    asked: Future[T] = pool.submit(action)
+    try:
+        return asked.result(seconds)
+    except TooLong:
+        failed = Failed(f"the question was ended after {seconds:g} seconds: see --timeout")
+        raise failed from None
+    finally:
+        if not asked.done():
+            questions.interrupt()
+            _await_end(asked, folder)
+        pool.shutdown()
+
+
+def _await_end(asked: "Future[T]", folder: Path) -> None:
+    try:
+        asked.exception(GRACE)
+    except TooLong:
+        shutil.rmtree(folder, ignore_errors=True)
+        report(Failure("the question did not end when it was told to, so the command is ended"))
+        os._exit(FAILED)
+
+
+def values_of(given: Sequence[str], defaults: Mapping[str, str]) -> dict[str, str]:
+    """Parameters from ``name=value`` texts. Raises Failed."""
+    values = dict(defaults)
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise Failed(f"--param must be name=value, not '{text}'", 2)
+        values[name.strip()] = value
+    return values

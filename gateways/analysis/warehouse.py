@@ -119,6 +119,14 @@ class Questions:
         except duckdb.Error as error:
             raise BadQuestion(said(error)) from None
 
+    def arrow(self, sql: str, values: dict[str, str]) -> Any:
+        """The whole answer as an Arrow table. Raises BadQuestion."""
+        check(sql)
+        try:
+            return self._database.sql(sql, params=values or None).to_arrow_table()
+        except duckdb.Error as error:
+            raise BadQuestion(said(error)) from None
+
     def interrupt(self) -> None:
         """End what is being asked, from another thread."""
         self._database.interrupt()

@@ -220,6 +220,25 @@ async def test_disputed_money_is_not_refunded_by_an_operator() -> None:
         await refund(house)
 
 
+async def test_a_ticket_whose_money_is_in_question_is_frozen_until_the_bank_has_decided() -> None:
+    """Neither given back nor sold again nor changed, by whomever and however long."""
+    till = Provider()
+    house = House(till)
+    await bought(house)
+    till.says = contested("open")
+    await house.pump.hear_of("p1", cause("hint"))
+    for _ in range(3):
+        with pytest.raises(Refused):
+            await refund(house)
+        with pytest.raises(Refused):
+            await house.marketplace.reserve("o2", "t1", "bob", cause("reserve o2"))
+        with pytest.raises(Refused):
+            await house.marketplace.delist_ticket("t1", "sue", cause("delist"))
+        house.clock.forward(86_400)
+        await house.look_after_what_is_due()
+        assert house.events("ticket-t1") == ["TicketListed", "TicketReserved", "TicketSold"]
+
+
 async def test_a_sale_whose_money_came_into_question_before_we_heard_of_it_is_complete() -> None:
     till = Provider()
     till.silent = True

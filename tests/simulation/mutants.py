@@ -169,12 +169,17 @@ MUTANTS = (
     Mutant("the refund is forgotten", UNFINISHED, slips=(never("refund"),)),
     Mutant("the void is forgotten", UNFINISHED, slips=(never("void"),)),
     Mutant("a refund has a fresh key", (ONE_REFUND,), slips=(fresh("refund"),)),
+    Mutant(
+        "a refund that failed is asked for under its old key",
+        UNFINISHED,
+        slips=(in_key(lambda ask: f"{ask.attempt.id}:{ask.verb}"),),
+    ),
     Mutant("a capture has a fresh key", (ONE_CAPTURE,), slips=(fresh("capture"),)),
     Mutant("an authorisation has a fresh key", (NOTHING_OPEN, ONE_CAPTURE), slips=(fresh("authorize"),)),
     Mutant("all steps share a key", UNFINISHED, slips=(in_key(lambda ask: ask.attempt.id),)),
     Mutant(
         "all cards of an order share a key",
-        (AGREE,),
+        (AGREE, AT_REST),
         slips=(in_key(lambda ask: f"{ask.attempt.order}:{ask.verb}"),),
     ),
     Mutant("the money is taken before the sale", (SOLD_BEFORE_TAKEN,), slips=(in_step(_capture_at_once),)),

@@ -17,7 +17,7 @@ from processmanager.ports import (
     PaymentsUnavailable,
     StoreUnavailable,
 )
-from processmanager.pump import Pump, StepFailed
+from processmanager.pump import Pump, RefundCameToNothing, StepFailed
 from processmanager.purchase import Purchase
 from processmanager.watchdog import Watchdog
 from projections.agenda import AgendaTable
@@ -32,7 +32,7 @@ SKEWS = (0, 0, 0, -2_000, -3, 3, 2_000)
 
 
 STEP_FAILS = "a step fails only by a fault outside"
-TROUBLE = (StoreUnavailable, OutcomeUnknown, PaymentsUnavailable, TooManyConflicts)
+TROUBLE = (StoreUnavailable, OutcomeUnknown, PaymentsUnavailable, TooManyConflicts, RefundCameToNothing)
 """What may go wrong without anybody's fault."""
 
 

@@ -18,6 +18,7 @@ from processmanager.ports import (
     IsVoided,
     NeedsAction,
     PaymentsUnavailable,
+    Returned,
 )
 from processmanager.purchase import Verb
 from tests.simulation.deadlines import Deadlines
@@ -35,6 +36,10 @@ METHODS = {
     "at_once": 8,  # takes the money without setting it aside first
 }
 """How the money can be paid, and how often out of a hundred."""
+
+
+REFUND_FAILS = 0.25
+"""How often the first refund of an attempt comes to nothing."""
 
 
 class Entry(Struct, frozen=True):
@@ -55,6 +60,7 @@ class Account:
         self.open = 0
         self.captured = 0
         self.refunded = 0
+        self.failed_refunds: list[str] = []
         self.voided = False
         self.declined = False
         self.decides_at: int | None = None
@@ -127,7 +133,10 @@ class Provider:
             if known is None:
                 self._keys[key] = (verb, attempt.id, account)
                 lost |= verb == "authorize" and attempt.method == "lost"
-                getattr(self, f"_{verb}")(account)
+                if verb == "refund":
+                    self._refund(account, key)
+                else:
+                    getattr(self, f"_{verb}")(account)
             elif known[:2] == (verb, attempt.id):
                 self.repeats += 1
             else:
@@ -169,8 +178,11 @@ class Provider:
         account.decides_at = None
         account.voided = True
 
-    def _refund(self, account: Account) -> None:
-        if account.captured:
+    def _refund(self, account: Account, key: str) -> None:
+        # In peace too: a card that was closed is no fault of anybody here. The next one arrives.
+        if account.captured and not account.failed_refunds and self._scheduler.rng.random() < REFUND_FAILS:
+            account.failed_refunds.append(f"refund {key}")
+        elif account.captured:
             account.refunded += account.attempt.amount.amount
             self._note("refund", account)
 
@@ -205,7 +217,9 @@ def _truth(account: Account) -> Answer:
     reference = f"at provider {account.attempt.id}"
     match account.standing:
         case "captured":
-            return IsCaptured(reference)
+            price = account.attempt.amount
+            failed = tuple(Returned(each, price, "failed", "closed") for each in account.failed_refunds)
+            return IsCaptured(reference, failed)
         case "refunded":
             return IsRefunded(f"refund of {account.attempt.id}", reference)
         case "declined":

@@ -198,5 +198,6 @@ _PAYMENT: dict[type, tuple[str, tuple[str, ...]]] = {
     payment.PaymentCaptured: ("captured", _OPEN),
     payment.PaymentVoided: ("voided", _OPEN),
     payment.RefundRequested: ("refunding", ("captured",)),
+    payment.RefundFailed: ("refunding", ("refunding",)),
     payment.PaymentRefunded: ("refunded", ("refunding",)),
 }

@@ -17,7 +17,7 @@ from domain import order, payment, ticket
 from domain.decider import Refused
 from gateways.http.answer import Answer, Header, json
 from gateways.identity import AccountsUnavailable, BadCredentials, EmailInUse, TooManySignIns
-from processmanager.desk import TooManyConflicts
+from processmanager.desk import TooManyConflicts, UnreadableStream
 from processmanager.ports import OutcomeUnknown, PaymentsUnavailable, StoreUnavailable, WrongRevision
 from processmanager.pump import StepFailed
 from projections.elsewhere import Away
@@ -92,6 +92,7 @@ BAD_AFTER = Problem("after must come from the Link header of the page before", "
 CLOSE: Header = (b"connection", b"close")
 WENT_WRONG = "Something went wrong"
 UNAVAILABLE = "Temporarily unavailable, please try again"
+UNREADABLE = "This cannot be read at present, and its operator has been told"
 UNKNOWN = "The outcome is not known yet; repeat the request with the same Idempotency-Key to learn it"
 UNSETTLED = (
     "The outcome of the payment is not known yet; repeat the request with the same Idempotency-Key, "
@@ -149,6 +150,12 @@ def _http(error: HTTPException) -> Answer:
     return problem(error.status_code, HTTPStatus(error.status_code).phrase)
 
 
+def _unreadable(error: UnreadableStream) -> Answer:
+    """Nothing is decided on what a newer version wrote, or somebody damaged, until an operator has seen to it."""
+    structlog.get_logger("admitone.http").error("a stream cannot be read", reason=str(error))
+    return unavailable(UNREADABLE)
+
+
 def _unforeseen(error: Exception) -> Answer:
     structlog.get_logger("admitone.http").error("unforeseen error", exc_info=error)
     return problem(500, WENT_WRONG)
@@ -167,6 +174,7 @@ _TABLE: dict[type[BaseException], Callable[[Any], Answer]] = {
     AccountsUnavailable: lambda _: unavailable(UNAVAILABLE),
     StoreUnavailable: lambda _: unavailable(UNAVAILABLE),
     Away: lambda _: unavailable(UNAVAILABLE),
+    UnreadableStream: _unreadable,
     WrongRevision: lambda _: unavailable(UNAVAILABLE),
     TooManyConflicts: lambda _: unavailable(UNAVAILABLE),
     OutcomeUnknown: lambda _: unavailable(UNKNOWN),

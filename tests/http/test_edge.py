@@ -3,16 +3,22 @@
 import asyncio
 import json
 import logging
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from domain.decider import Proposed
+from domain.ticket import TicketDelisted
+from gateways.codec import Codec
+from gateways.embedded import EmbeddedStore
 from gateways.http.edge import HEALTH
-from tests.http.shop import HOST, SOME_ID, Shop, errors, made, message, raw, soon
+from tests.http.shop import HOST, SOME_ID, Shop, errors, made, message, opened, raw, soon
 
 Open = Any
 
@@ -373,3 +379,26 @@ async def test_a_request_that_its_server_cancels_is_not_answered(shop: Shop) -> 
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not shop.application.asgi._deadlines._began
+
+
+# ── What cannot be read ───────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_ticket_that_a_newer_version_wrote_to_is_503_and_not_decided_on(tmp_path: Path) -> None:
+    newer = Codec(upcasters={("TicketDelisted", 1): lambda raw: raw})
+    async with opened(tmp_path) as shop, AsyncExitStack() as closing:
+        store = await EmbeddedStore.open(tmp_path / "log.sqlite", newer)
+        closing.push_async_callback(store.close)
+        ticket = await shop.listed()
+        stream = f"ticket-{ticket['id']}"
+        (listed,) = await shop.stream(stream)
+        await store.append(stream, [Proposed(uuid4(), TicketDelisted(), listed.metadata)], 0)
+        head, buyer = shop.head(), shop.client("buyer")
+        for answer in (
+            await buyer.post("/api/orders", json={"ticketId": ticket["id"]}),
+            await buyer.get(f"/api/tickets/{ticket['id']}"),
+        ):
+            assert answer.status_code == 503
+            assert "operator" in message(answer)
+            assert "retry-after" in answer.headers
+        assert shop.head() == head

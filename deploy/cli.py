@@ -13,6 +13,7 @@ from deploy.commands.export import export
 from deploy.commands.history import history
 from deploy.commands.parked import parked
 from deploy.commands.refund import refund
+from deploy.commands.report import report as report_command
 from deploy.commands.serve import serve
 from deploy.commands.show import show
 from deploy.commands.sql import sql
@@ -36,7 +37,20 @@ def admitone() -> None:
     """
 
 
-for command in (serve, demo, events, show, history, doctor, parked, refund, copy, export, sql):
+for command in (
+    serve,
+    demo,
+    events,
+    show,
+    history,
+    doctor,
+    parked,
+    refund,
+    copy,
+    export,
+    sql,
+    report_command,
+):
     admitone.add_command(command)
 
 

@@ -1,15 +1,13 @@
 """``admitone export``: the log or a read model as a table, for other tools."""
 
 import asyncio
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
 
 from deploy.commands.options import existing, load, setting
+from deploy.commands.outfile import written
 from deploy.commands.reaching import reaching, tell_hidden
 from deploy.failing import WRONG_SETTINGS, Failed
 from deploy.reading import EMBEDDED
@@ -58,7 +56,8 @@ def export(
         )
     if told.store == EMBEDDED:
         existing(told.data)
-    with _opened(out, force=force, schema=wanted.table.schema() if form != "parquet" else None) as file:
+    schema = None if form == "parquet" else (".schema.json", wanted.table.schema())
+    with written(out, force=force, beside=schema) as file:
         asyncio.run(_export(told, wanted, (since, until), only, form, file, anonymise=anonymise))
 
 
@@ -109,23 +108,3 @@ async def _export(
             )
         tell_hidden(log)
     click.echo(f"{count:,} rows of {wanted.table.name}.", err=True)
-
-
-@contextmanager
-def _opened(out: Path | None, *, force: bool, schema: bytes | None) -> Iterator[IO[bytes]]:
-    """The file to write to; it gets its name when all is written, and leaves nothing when that fails."""
-    if out is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    if out.exists() and not force:
-        raise Failed(f"{out} is there already: take another name, or --force to replace it", WRONG_SETTINGS)
-    part = out.with_name(f".{out.name}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-        part.replace(out)
-        if schema is not None:
-            out.with_name(f"{out.name}.schema.json").write_bytes(schema)
-    finally:
-        part.unlink(missing_ok=True)

@@ -69,6 +69,9 @@ def refusal(error: Exception) -> Exception | None:
         return ValueError(f"EventStoreDB does not take such an event: {error}")
     if isinstance(error, AccessDeniedError) or _code(error) in _FORBIDDEN:
         return NotAuthorised(f"EventStoreDB refuses us: {_line(error)}")
+    if isinstance(error, DiscoveryFailed) and any(f"StatusCode.{code}" in str(error) for code in _FORBIDDEN):
+        # The client tells of the nodes' answers only in its text.
+        return NotAuthorised("EventStoreDB refuses us: no node of the cluster accepts user and password")
     return None
 
 

@@ -9,7 +9,7 @@ import grpc.aio  # type: ignore[import-untyped]
 import pytest
 
 from domain.decider import NO_STREAM
-from gateways.eventstoredb import BadAddress, EventStoreDBStore
+from gateways.eventstoredb import BadAddress, EventStoreDBStore, NotAuthorised
 from processmanager.ports import StoreUnavailable
 from tests.eventstoredb.adapting import fact, facts, followed, opened, parking
 from tests.eventstoredb.certificates import Certificates, make_certificates
@@ -154,6 +154,17 @@ async def test_06_tls_with_the_right_authority_works(certificates: Certificates)
         async with followed(store) as follower:
             await follower.has(2)
         assert len(await store.read(stream)) == 2
+
+
+@pytest.mark.parametrize("nodes", [1, 3])
+async def test_07_a_wrong_password_is_not_taken_for_a_store_that_is_away(
+    certificates: Certificates, nodes: int
+) -> None:
+    async with Cluster(nodes, certificates=certificates) as double:
+        with pytest.raises(NotAuthorised, match="refuses us") as caught:
+            await EventStoreDBStore.open(double.cluster_uri().replace("changeit", "guessed"))
+    assert "\n" not in str(caught.value)
+    assert "guessed" not in str(caught.value)
 
 
 async def test_105_a_follower_s_address_is_refused_with_the_one_to_use(trio: Cluster) -> None:

@@ -135,6 +135,14 @@ def errors(response: httpx.Response) -> list[dict[str, str]]:
     return found
 
 
+def problem(response: httpx.Response) -> dict[str, Any]:
+    """What an answer under /api/v1 tells of its error, in the shape of RFC 9457."""
+    assert response.headers["content-type"] == "application/problem+json"
+    details: dict[str, Any] = response.json()
+    assert details["status"] == response.status_code
+    return details
+
+
 def message(response: httpx.Response) -> str:
     (error,) = errors(response)
     return error["message"]

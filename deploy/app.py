@@ -13,10 +13,22 @@ from deploy.background import Background
 from deploy.hearsay import BOARD, Hearsay
 from deploy.keeper import Keeper
 from deploy.keys import kept_key
-from deploy.parts import NAMES, PROJECTIONS, Parts, Store, model_file, open_models, open_parts
+from deploy.parts import (
+    MODELS,
+    NAMES,
+    ORDERS_KEPT,
+    PAST,
+    TICKETS_KEPT,
+    Parts,
+    Store,
+    model_file,
+    open_models,
+    open_parts,
+)
 from deploy.places import Places
 from deploy.settings import Settings
 from gateways.http.app import build_http
+from gateways.http.as_of import AsOf
 from gateways.http.edge import Edge
 from gateways.http.options import Check, HttpOptions, Services
 from gateways.http.webhooks import Webhooks
@@ -29,6 +41,7 @@ from projections.catalogue import CATALOGUE, Catalogue
 from projections.elsewhere import Elsewhere
 from projections.orders import ORDERS, Orders
 from projections.outside import Followed
+from projections.past import Past
 
 
 class Application:
@@ -86,7 +99,7 @@ async def build(
         models = open_models(parts, slot.path, closing)
         background = Background()
         keeper = Keeper(parts, models, background)
-        asgi = _http(parts, accounts, models, keeper.live, keeper.ready, closing)
+        asgi = _http(parts, accounts, models, keeper.live, keeper.ready, slot.path, closing)
         return Application(asgi, parts, background, keeper, closing.pop_all())
 
 
@@ -98,11 +111,11 @@ async def build_web(settings: Settings, slot: Path) -> Application:
         accounts = await _accounts(parts, closing)
         board = Board(slot / BOARD, NAMES)
         models = {}
-        for projection in PROJECTIONS:
+        for projection in MODELS:
             models[projection.name] = Elsewhere(projection, model_file(slot, projection), board)
             closing.callback(models[projection.name].close)
         heard = Hearsay(board).checks(shares=parts.signals is not None)
-        asgi = _http(parts, accounts, models, {}, heard, closing)
+        asgi = _http(parts, accounts, models, {}, heard, slot, closing)
         return Application(asgi, parts, Background(), None, closing.pop_all())
 
 
@@ -118,12 +131,15 @@ def _http(
     models: Mapping[str, Followed],
     live: Mapping[str, Check],
     ready: Mapping[str, Check],
+    slot: Path,
     closing: AsyncExitStack,
 ) -> Edge:
+    past = Past(PAST, model_file(slot, PAST), parts.store.reaches)
+    closing.callback(past.close)
     services = Services(
         marketplace=parts.marketplace,
         archive=Archive(parts.store),
-        now=parts.clock.now,
+        as_of=AsOf(past, parts.store.reaches, parts.clock.now, TICKETS_KEPT, ORDERS_KEPT),
         accounts=accounts,
         catalogue=Catalogue(models[CATALOGUE.name]),
         orders=Orders(models[ORDERS.name]),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy.doctor import SERVE, Finding
 from deploy.parked import model_files
-from deploy.parts import PROJECTIONS
+from deploy.parts import MODELS
 from deploy.places import Places
 from domain.decider import AnyRecorded
 from projections.file import HOUSEKEEPING, MEMORY, Unusable, check, connect
@@ -21,7 +21,7 @@ class ModelChecks:
 
     def __init__(self, places: Places) -> None:
         """Raises sqlite3.Error."""
-        by_name = {projection.name: projection for projection in PROJECTIONS}
+        by_name = {projection.name: projection for projection in MODELS}
         self._checks = [
             checked
             for path in model_files(places)

@@ -27,9 +27,17 @@ from projections.ledger import LEDGER
 from projections.orders import ORDERS
 from projections.projection import Projection
 from projections.read_model import ReadModel
+from projections.temporal import Kept, temporal
+
+TICKETS_KEPT = Kept(CATALOGUE, "ticket", born="listed", owner="seller", whole="for_sale = 1")
+ORDERS_KEPT = Kept(ORDERS, "placed_order", born="placed", owner="buyer", whole="1")
+PAST = temporal("past", 1, (TICKETS_KEPT, ORDERS_KEPT))
+"""What lists as of any position are read from."""
 
 PROJECTIONS: Sequence[Projection] = (CATALOGUE, ORDERS, LEDGER, AGENDA)
-NAMES = [projection.name for projection in PROJECTIONS]
+MODELS: Sequence[Projection] = (*PROJECTIONS, PAST)
+"""What is fed while serving."""
+NAMES = [projection.name for projection in MODELS]
 
 
 class Store(EventStore, Protocol):
@@ -139,7 +147,7 @@ def open_models(parts: Parts, slot: Path, closing: AsyncExitStack) -> dict[str, 
     """The read models in ``slot``, to be fed by this process and no other."""
     retry = RetryRule(tuple(delay.total_seconds() for delay in parts.settings.retry_delays))
     models = {}
-    for projection in PROJECTIONS:
+    for projection in MODELS:
         path = model_file(slot, projection)
         models[projection.name] = ReadModel(projection, path, retry=retry, now=parts.clock.now)
         closing.callback(models[projection.name].close)

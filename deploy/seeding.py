@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from deploy.parts import PROJECTIONS, model_file
+from deploy.parts import MODELS, model_file
 from deploy.places import Places
 from deploy.settings import BadSettings, option_name
 from projections.file import Unusable, check, connect
@@ -26,7 +26,7 @@ def seed(slot: Path, source: Path) -> None:
 
     The one that is furthest is taken. Raises BadSettings when there is none for a model that is missing.
     """
-    missing = [each for each in PROJECTIONS if not model_file(slot, each).exists()]
+    missing = [each for each in MODELS if not model_file(slot, each).exists()]
     for projection in missing:
         found = list(_usable(projection, Places(source)))
         if not found:

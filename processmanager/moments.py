@@ -7,6 +7,7 @@ time never shows less, and nothing that says of itself that it came later is sho
 """
 
 import re
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 _TIME = re.compile(
@@ -17,6 +18,10 @@ LARGEST = 2**63 - 1
 
 Wanted = int | datetime
 """A position of the log, or a time in UTC."""
+
+
+Reaches = Callable[[int], Awaitable[bool]]
+"""Whether the log goes as far as a position."""
 
 
 class BadMoment(ValueError):

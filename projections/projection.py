@@ -5,6 +5,7 @@ tables. A row is written from the events of one stream; where a fact needs sever
 columns of its own and the question joins them. So one stream can be held back and the others go on.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -53,6 +54,14 @@ class Projection(Struct, frozen=True):
             *(e.__name__ for e in self.events),
         ]
         return sha256("\0".join(words).encode()).hexdigest()
+
+    def kept_up(self) -> list[tuple[str, str]]:
+        """What the upkeep makes: INDEX or TRIGGER, and the name."""
+        return [
+            (found[1], found[2])
+            for statement in self.upkeep
+            if (found := re.match(r"CREATE (?:UNIQUE )?(INDEX|TRIGGER) (\w+)", statement))
+        ]
 
     @property
     def categories(self) -> frozenset[str]:

@@ -248,10 +248,9 @@ class ReadModel:
 
     def leave_upkeep(self) -> None:
         """Drop indexes and triggers while most of the log is ahead: to make them at the end is faster."""
-        made = "SELECT type, name FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL"
         self._begin()
-        for kind, name in self._execute(made).fetchall():
-            self._execute(f"DROP {kind} {name}")
+        for kind, name in self.projection.kept_up():
+            self._execute(f"DROP {kind} IF EXISTS {name}")
         self.partial = True
         self.save()
 

@@ -29,7 +29,7 @@ def build_http(services: Services, options: HttpOptions) -> Edge:
     cookies = SessionCookies(sessions, options.session_cookie)
     document = Document(options.session_cookie)
     health = Health(services.live, services.ready, lambda: edge.draining)
-    histories = Histories(services.archive, services.now)
+    histories = Histories(services.archive, services.as_of)
     hooks = services.webhooks.routes() if services.webhooks is not None else ()
     routes = [
         *_classic(services, options, cookies),
@@ -54,10 +54,10 @@ def _classic(services: Services, options: HttpOptions, cookies: SessionCookies) 
     """The classic surface, frozen: what clients of such marketplaces have always called."""
     freshness = Freshness(services.reaches, options.read_wait)
     keys = Keys()
-    marketplace = services.marketplace
+    marketplace, archive, as_of = services.marketplace, services.archive, services.as_of
     return (
         *Users(services.accounts, cookies).routes(),
-        *Tickets(marketplace, services.catalogue, freshness, keys, options.currency).routes(),
-        *Orders(marketplace, services.orders, freshness, keys).routes(),
+        *Tickets(marketplace, services.catalogue, freshness, keys, options.currency, archive, as_of).routes(),
+        *Orders(marketplace, services.orders, freshness, keys, archive, as_of).routes(),
         *Payments(marketplace, freshness, keys).routes(),
     )

@@ -3,7 +3,7 @@
 Whoever reads is told of others by what they are ("the seller", "a buyer") and never by an id of theirs.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from itertools import groupby
 
@@ -12,13 +12,14 @@ from msgspec import Struct
 from domain import order, ticket
 from domain.decider import AnyRecorded
 from gateways.http.answer import Answer, Header, json
+from gateways.http.as_of import AS_OF, AsOf, true_at
 from gateways.http.bodies import Number, Status, moment, status_of
 from gateways.http.call import Call
 from gateways.http.errors import Forbidden, NotFound
 from gateways.http.etags import tagged
 from gateways.http.pages import page, wants_page
 from gateways.http.routes import Route
-from processmanager.archive import Archive, PastPurchase, fold
+from processmanager.archive import END, Archive, PastPurchase, fold
 from processmanager.explaining import explain
 from processmanager.timeline import Entry, Name, timeline
 
@@ -73,11 +74,9 @@ class ExplanationBody(Struct, frozen=True):
 
 
 class Histories:
-    """now: the deciding clock."""
-
-    def __init__(self, archive: Archive, now: Callable[[], datetime]) -> None:
+    def __init__(self, archive: Archive, as_of: AsOf) -> None:
         self._archive = archive
-        self._now = now
+        self._as_of = as_of
 
     def routes(self) -> list[Route]:
         return [
@@ -86,8 +85,9 @@ class Histories:
                 path="/api/v1/tickets/:ticket/history",
                 handle=self.of_ticket,
                 summary="Everything that happened to a ticket",
+                query=(AS_OF,),
                 answers={200: HistoryBody},
-                errors=(404,),
+                errors=(400, 404),
                 page=True,
             ),
             Route(
@@ -95,8 +95,9 @@ class Histories:
                 path="/api/v1/orders/:order/explain",
                 handle=self.of_order,
                 summary="Why an order is as it is, and what happens next: for its buyer and its seller",
+                query=(AS_OF,),
                 answers={200: ExplanationBody},
-                errors=(403, 404),
+                errors=(400, 403, 404),
                 signed_in=True,
                 page=True,
             ),
@@ -104,7 +105,8 @@ class Histories:
 
     async def of_ticket(self, call: Call) -> Answer:
         ticket_id = call.path_id("ticket")
-        facts = await self._archive.facts(ticket.ticket.stream(ticket_id))
+        then = await self._as_of.position(call)
+        facts = await self._archive.facts(ticket.ticket.stream(ticket_id), END if then is None else then)
         state = fold(ticket.ticket, ticket.ticket.stream(ticket_id), facts).state
         if isinstance(state, ticket.Unlisted):
             raise NotFound
@@ -113,11 +115,12 @@ class Histories:
         entries, position = timeline(facts, name, discreet=True), facts[-1].position
         if not wants_page(call):
             body = HistoryBody(ticket_id, listing.title, position, [*map(_entry, entries)])
-            return tagged(call, json(200, body, VARY))
+            return tagged(call, json(200, body, VARY, *true_at(then)))
         return tagged(
             call,
             page(
                 "ticket.html",
+                true_at(then),
                 id=ticket_id,
                 ticket_title=listing.title,
                 standing=_STANDING[type(state)],
@@ -131,17 +134,20 @@ class Histories:
 
     async def of_order(self, call: Call) -> Answer:
         user, order_id = call.user(), call.path_id("order")
-        purchase = await self._archive.purchase(order_id)
+        then = await self._as_of.position(call)
+        purchase = await self._archive.purchase(order_id, END if then is None else then)
         placed = purchase.order
         if isinstance(placed, order.Unplaced):
             raise NotFound
         if user not in {placed.terms.buyer, placed.terms.seller}:
             raise Forbidden(NOT_YOURS)
-        return self._explained(call, purchase, placed.terms, discreet=user != placed.terms.buyer)
+        return await self._explained(call, purchase, placed.terms, then, discreet=user != placed.terms.buyer)
 
-    def _explained(self, call: Call, purchase: PastPurchase, terms: order.Terms, *, discreet: bool) -> Answer:
+    async def _explained(
+        self, call: Call, purchase: PastPurchase, terms: order.Terms, then: int | None, *, discreet: bool
+    ) -> Answer:
         """discreet: for the seller, who does not learn what a bank told its customer."""
-        told = explain(purchase, self._now(), discreet=discreet)
+        told = explain(purchase, await self._as_of.clock(then), discreet=discreet)
         name = named(purchase.facts, terms.seller, call.user())
         entries, status = timeline(purchase.facts, name, discreet=discreet), status_of(purchase.order)
         if not wants_page(call):
@@ -156,11 +162,12 @@ class Histories:
                 purchase.position,
                 [*map(_entry, entries)],
             )
-            return tagged(call, json(200, body, VARY))
+            return tagged(call, json(200, body, VARY, *true_at(then)))
         return tagged(
             call,
             page(
                 "order.html",
+                true_at(then),
                 id=purchase.order_id,
                 ticket_title=terms.title,
                 price=terms.price,

@@ -1,11 +1,12 @@
 """What the HTTP edge needs to be told, and what it needs to be given."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from msgspec import Struct
 
+from gateways.http.as_of import AsOf
 from gateways.http.webhooks import Webhooks
 from gateways.identity import Accounts
 from processmanager.archive import Archive
@@ -49,14 +50,14 @@ class HttpOptions(Struct, frozen=True, kw_only=True):
 class Services(Struct, frozen=True, kw_only=True):
     """The parts of the house that the edge speaks to.
 
-    archive: past states. now: the deciding clock. reaches: whether the log goes as far as a position.
-    live: what only a restart can mend. ready: what must be well for requests to be sent here.
-    webhooks: for a payment provider that sends them.
+    archive, as_of: past states, and past lists.
+    reaches: whether the log goes as far as a position. live: what only a restart can mend.
+    ready: what must be well for requests to be sent here. webhooks: for a payment provider that sends them.
     """
 
     marketplace: Marketplace
     archive: Archive
-    now: Callable[[], datetime]
+    as_of: AsOf
     accounts: Accounts
     catalogue: Catalogue
     orders: Orders

@@ -2,6 +2,7 @@
 
 from domain import order
 from gateways.http.answer import Answer, empty, json
+from gateways.http.as_of import AS_OF, AsOf, true_at
 from gateways.http.bodies import OrderBody, OrderForm, order_body, ordered, placed_body
 from gateways.http.call import Call
 from gateways.http.errors import NotFound, NotSignedIn
@@ -10,6 +11,7 @@ from gateways.http.keys import REPLAYED, Keys
 from gateways.http.paging import AFTER, LIMIT, linked, page_of
 from gateways.http.parsing import read_form, ticket_id
 from gateways.http.routes import Handler, Route
+from processmanager.archive import Archive
 from processmanager.desk import Done
 from processmanager.marketplace import Marketplace
 from projections.orders import Orders as OrdersByBuyer
@@ -17,13 +19,21 @@ from projections.orders import Orders as OrdersByBuyer
 
 class Orders:
     def __init__(
-        self, marketplace: Marketplace, orders: OrdersByBuyer, freshness: Freshness, keys: Keys
+        self,
+        marketplace: Marketplace,
+        orders: OrdersByBuyer,
+        freshness: Freshness,
+        keys: Keys,
+        archive: Archive,
+        as_of: AsOf,
     ) -> None:
         self._marketplace = marketplace
         self._orders = orders
         self._model = followed(orders.model)
         self._freshness = freshness
         self._keys = keys
+        self._archive = archive
+        self._as_of = as_of
 
     def routes(self) -> list[Route]:
         return [
@@ -43,7 +53,7 @@ class Orders:
                 path="/api/orders",
                 handle=self.mine,
                 summary="My orders in all states, oldest first",
-                query=(LIMIT, AFTER),
+                query=(LIMIT, AFTER, AS_OF),
                 answers={200: list[OrderBody]},
                 errors=(400,),
                 signed_in=True,
@@ -63,8 +73,9 @@ class Orders:
             path=path,
             handle=handle,
             summary=summary,
+            query=(AS_OF,) if method == "GET" else (),
             answers=answers,
-            errors=(404,) if method == "GET" else (400, 404),
+            errors=(400, 404),
             signed_in=True,
         )
 
@@ -85,19 +96,29 @@ class Orders:
     async def mine(self, call: Call) -> Answer:
         user = call.user()
         page = page_of(call.query)
-        age = await self._freshness.settle(call, self._model)
-        found = self._orders.of_buyer(user, limit=page.limit, after=page.after)
-        return json(200, [ordered(item) for item in found.items], *age, *linked(call, found.next))
+        then = await self._as_of.position(call)
+        if then is None:
+            age = await self._freshness.settle(call, self._model)
+            found = self._orders.of_buyer(user, limit=page.limit, after=page.after)
+        else:
+            age = true_at(then)
+            async with self._as_of.orders(then, user) as model:
+                found = OrdersByBuyer(model).of_buyer(user, limit=page.limit, after=page.after)
+        return json(200, [ordered(item) for item in found.items], *age, *linked(call, found.next, then))
 
     async def show(self, call: Call) -> Answer:
         user, order_id = call.user(), call.path_id("order")
-        placed = (await self._marketplace.order(order_id)).state
+        then = await self._as_of.position(call)
+        if then is None:
+            placed = (await self._marketplace.order(order_id)).state
+        else:
+            placed = (await self._archive.load(order.order, order_id, then)).state
         if isinstance(placed, order.Unplaced):
             raise NotFound
         if placed.terms.buyer != user:
             # The classic surface says so, where others would say that there is no such order.
             raise NotSignedIn
-        return json(200, order_body(order_id, placed))
+        return json(200, order_body(order_id, placed), *true_at(then))
 
     async def cancel(self, call: Call) -> Answer:
         user, order_id, done = await self._cancelled(call)

@@ -43,9 +43,12 @@ def one_of(query: Mapping[str, str], name: str, choices: tuple[T, ...]) -> T:
     raise Invalid(Problem(f"{name} must be one of {', '.join(choices)}", name))
 
 
-def linked(call: Call, after: str | None) -> tuple[Header, ...]:
-    """The way to the next page, if there is one."""
+def linked(call: Call, after: str | None, then: int | None = None) -> tuple[Header, ...]:
+    """The way to the next page, if there is one. then: the position of the past that all pages are of."""
     if after is None:
         return ()
-    target = urlencode({**call.query, "after": after})
+    asked = {**call.query, "after": after}
+    if then is not None:
+        asked["asOf"] = str(then)
+    target = urlencode(asked)
     return ((b"link", f'<{call.path}?{target}>; rel="next"'.encode()),)

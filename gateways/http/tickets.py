@@ -1,7 +1,11 @@
 """Tickets: /api/tickets. One ticket is read from its stream, lists from the catalogue."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from domain import ticket
-from gateways.http.answer import Answer, json
+from gateways.http.answer import Answer, Header, json
+from gateways.http.as_of import AS_OF, AsOf, true_at
 from gateways.http.bodies import ListingForm, TicketBody, listed, ticket_body
 from gateways.http.call import Call
 from gateways.http.errors import Invalid, NotFound, Problem
@@ -10,6 +14,7 @@ from gateways.http.keys import REPLAYED, Keys
 from gateways.http.paging import AFTER, LIMIT, linked, one_of, page_of
 from gateways.http.parsing import read_form, title_and_price
 from gateways.http.routes import Handler, Query, Route
+from processmanager.archive import Archive
 from processmanager.desk import Done
 from processmanager.marketplace import Marketplace
 from projections.catalogue import Catalogue, Sort
@@ -33,6 +38,8 @@ class Tickets:
         freshness: Freshness,
         keys: Keys,
         currency: str,
+        archive: Archive,
+        as_of: AsOf,
     ) -> None:
         self._marketplace = marketplace
         self._catalogue = catalogue
@@ -40,6 +47,8 @@ class Tickets:
         self._freshness = freshness
         self._keys = keys
         self._currency = currency
+        self._archive = archive
+        self._as_of = as_of
 
     def routes(self) -> list[Route]:
         return [
@@ -48,7 +57,7 @@ class Tickets:
                 path="/api/tickets",
                 handle=self.for_sale,
                 summary="Tickets for sale, in the order of their listing",
-                query=(TEXT, SORT, ORDER, LIMIT, AFTER, SELLER, PROFILE),
+                query=(TEXT, SORT, ORDER, LIMIT, AFTER, SELLER, PROFILE, AS_OF),
                 answers={200: list[TicketBody]},
                 errors=(400,),
             ),
@@ -57,7 +66,7 @@ class Tickets:
                 path="/api/tickets/search/:text",
                 handle=self.search,
                 summary="Tickets for sale with these words in the title",
-                query=(SORT, ORDER, LIMIT, AFTER),
+                query=(SORT, ORDER, LIMIT, AFTER, AS_OF),
                 answers={200: list[TicketBody]},
                 errors=(400, 404),
             ),
@@ -66,8 +75,9 @@ class Tickets:
                 path="/api/tickets/:ticket",
                 handle=self.show,
                 summary="A ticket in any state",
+                query=(AS_OF,),
                 answers={200: TicketBody},
-                errors=(404,),
+                errors=(400, 404),
             ),
             Route(
                 method="POST",
@@ -103,8 +113,8 @@ class Tickets:
         query = call.query
         seller = query.get("userId")
         if seller is not None and query.get("forProfilePage") == "true":
-            age = await self._freshness.settle(call, self._model)
-            return json(200, [listed(item) for item in self._catalogue.seller(seller)], *age)
+            async with self._reading(call, seller) as (catalogue, _, age):
+                return json(200, [listed(item) for item in catalogue.seller(seller)], *age)
         return await self._list(call, query.get("q"), seller)
 
     async def search(self, call: Call) -> Answer:
@@ -116,23 +126,39 @@ class Tickets:
         sort, way = one_of(query, "sort", SORTS), one_of(query, "order", WAYS)
         if text is not None and (len(text) > MAX_TEXT or not text.isprintable()):
             raise Invalid(TEXT_LONG)
-        age = await self._freshness.settle(call, self._model)
-        found = self._catalogue.for_sale(
-            text=text,
-            seller=seller,
-            sort=sort,
-            descending=way == "desc",
-            limit=page.limit,
-            after=page.after,
-        )
-        return json(200, [listed(item) for item in found.items], *age, *linked(call, found.next))
+        async with self._reading(call, seller) as (catalogue, then, age):
+            found = catalogue.for_sale(
+                text=text,
+                seller=seller,
+                sort=sort,
+                descending=way == "desc",
+                limit=page.limit,
+                after=page.after,
+            )
+        return json(200, [listed(item) for item in found.items], *age, *linked(call, found.next, then))
+
+    @asynccontextmanager
+    async def _reading(
+        self, call: Call, seller: str | None
+    ) -> AsyncIterator[tuple[Catalogue, int | None, tuple[Header, ...]]]:
+        """The catalogue that is asked for, at which position of the past, and what is said of its age."""
+        then = await self._as_of.position(call)
+        if then is None:
+            yield self._catalogue, None, await self._freshness.settle(call, self._model)
+        else:
+            async with self._as_of.tickets(then, seller) as model:
+                yield Catalogue(model), then, true_at(then)
 
     async def show(self, call: Call) -> Answer:
         ticket_id = call.path_id("ticket")
-        found = (await self._marketplace.ticket(ticket_id)).state
+        then = await self._as_of.position(call)
+        if then is None:
+            found = (await self._marketplace.ticket(ticket_id)).state
+        else:
+            found = (await self._archive.load(ticket.ticket, ticket_id, then)).state
         if isinstance(found, ticket.Unlisted):
             raise NotFound
-        return json(200, ticket_body(ticket_id, found))
+        return json(200, ticket_body(ticket_id, found), *true_at(then))
 
     # ── Writing ───────────────────────────────────────────────────────────────────────────────────
 

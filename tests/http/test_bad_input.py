@@ -316,7 +316,11 @@ async def test_no_route_ever_fails_or_writes_whatever_is_sent(shop: Shop) -> Non
     ) -> None:
         headers = raw({"content-type": kind, **extra})
         sent: Any = client.request(
-            route.method, filled(route, segment), content=body, headers=headers, params={"q": query}
+            route.method,
+            filled(route, segment),
+            content=body,
+            headers=headers,
+            params={"q": query, "asOf": query},
         )
         response = asyncio.run_coroutine_threadsafe(sent, loop).result(30)
         assert response.status_code < 500, response.text

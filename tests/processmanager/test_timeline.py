@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from domain import order
 from domain.decider import AnyRecorded
@@ -35,6 +35,7 @@ class Told:
 # ── Past states ───────────────────────────────────────────────────────────────────────────────────
 
 
+@settings(deadline=None, max_examples=50)
 @given(histories)
 def test_what_an_archive_says_of_a_position_is_what_the_log_up_to_there_says(choices: list[Choice]) -> None:
     log = Marketplace().play(choices)
@@ -53,6 +54,7 @@ def test_what_an_archive_says_of_a_position_is_what_the_log_up_to_there_says(cho
     asyncio.run(compare())
 
 
+@settings(deadline=None, max_examples=50)
 @given(histories)
 def test_every_order_of_every_history_can_be_explained_at_every_moment_as_its_next_step_is(
     choices: list[Choice],
@@ -89,6 +91,7 @@ def test_every_event_of_the_house_has_words_of_its_own() -> None:
     assert of_purchases == set(_WORDS)
 
 
+@settings(deadline=None, max_examples=50)
 @given(histories)
 def test_no_entry_falls_back_on_the_name_of_its_event(choices: list[Choice]) -> None:
     for discreet in (True, False):

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 CODE   := domain projections processmanager gateways deploy tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format lint types simulate faults bench lock clean
+.PHONY: help run setup test check format lint types simulate faults reconcile bench lock clean
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ simulate: setup ## play N seeded histories of the whole business (N=100000, SEED
 
 faults: setup ## every fault of EventStoreDB at every step of a purchase, under load (on the double)
 	@ADMITONE_TEST_FAULTS=all $(BIN)/python -m pytest -n auto tests/eventstoredb/test_faults_under_load.py $(ARGS)
+
+reconcile: setup ## ten thousand purchases on each provider, of which reconciliation must have nothing to say
+	@ADMITONE_TEST_PURCHASES=$(or $(N),10000) $(BIN)/python -m pytest -n 0 tests/payments/test_reconciled.py -k clean $(ARGS)
 
 bench: setup ## measure, print a table, write benchmarks/results/latest.json
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -26,6 +26,7 @@ from deploy.parts import (
     open_parts,
 )
 from deploy.places import Places
+from deploy.reconciled import LastReport
 from deploy.settings import Settings
 from gateways.http.app import build_http
 from gateways.http.as_of import AsOf
@@ -147,6 +148,7 @@ def _http(
         live=live,
         ready={"log": parts.store.health, **ready},
         webhooks=_webhooks(parts),
+        notes={"reconciliation": LastReport(parts.places.reconciliation).check},
     )
     asgi = build_http(services, _http_options(parts.settings, parts.places))
     closing.callback(asgi.close)

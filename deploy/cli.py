@@ -12,9 +12,11 @@ from deploy.commands.events import events
 from deploy.commands.export import export
 from deploy.commands.history import history
 from deploy.commands.parked import parked
+from deploy.commands.reconcile import reconcile
 from deploy.commands.refund import refund
 from deploy.commands.report import report as report_command
 from deploy.commands.serve import serve
+from deploy.commands.settle import settle
 from deploy.commands.show import show
 from deploy.commands.sql import sql
 from deploy.failing import explain, report, trace
@@ -44,6 +46,8 @@ for command in (
     show,
     history,
     doctor,
+    reconcile,
+    settle,
     parked,
     refund,
     copy,

@@ -3,18 +3,22 @@
 In one process with the rest, or in one of its own: see deploy/projector.py.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
+from typing import Any
 
 from deploy import demo_listings
 from deploy.background import Background
 from deploy.driving import drive
 from deploy.parts import Parts
+from deploy.provider import open_books
+from deploy.reconciling import Regular
 from gateways.agenda import ProjectedAgenda
 from projections.agenda import AGENDA, AgendaTable
 from projections.follower import LINGER, Follower
 from projections.origin import Origin
 from projections.read_model import ReadModel
+from projections.reconciliation import RECONCILIATION
 
 Check = Callable[[], str | None]
 
@@ -42,7 +46,7 @@ class Keeper:
             current=lambda: store.health() is None,
         )
         driving = drive(parts, ProjectedAgenda(AgendaTable(models[AGENDA.name])))
-        self._work = {"follower": self.follower.run, **driving.work}
+        self._work = {"follower": self.follower.run, **driving.work, **_reconciling(parts, models)}
         if parts.reconciler is not None:
             self._work["reconciler"] = parts.reconciler.run
         self._parts = parts
@@ -61,3 +65,20 @@ class Keeper:
         if self._parts.settings.demo:
             head, currency = self._parts.store.head, self._parts.settings.currency
             await demo_listings.seed(self._parts.marketplace, head, currency)
+
+
+def _reconciling(
+    parts: Parts, models: Mapping[str, ReadModel]
+) -> Mapping[str, Callable[[], Coroutine[Any, Any, None]]]:
+    settings, store = parts.settings, parts.store
+    if settings.reconcile_every is None:
+        return {}
+    regular = Regular(
+        partial(open_books, settings),
+        models[RECONCILIATION.name],
+        store.head,
+        parts.clock.now,
+        settings.reconcile_every,
+        parts.places.reconciliation,
+    )
+    return {"reconciliation": regular.run}

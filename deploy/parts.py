@@ -9,8 +9,9 @@ from uuid import UUID
 from msgspec import Struct
 
 from deploy.places import Places
+from deploy.provider import stripe_access
 from deploy.reading import EMBEDDED
-from deploy.settings import BadSettings, Settings, variable
+from deploy.settings import Settings, variable
 from deploy.stores import named_by
 from gateways.clock import SystemClock
 from gateways.embedded import POLL, EmbeddedStore
@@ -27,6 +28,7 @@ from projections.ledger import LEDGER
 from projections.orders import ORDERS
 from projections.projection import Projection
 from projections.read_model import ReadModel
+from projections.reconciliation import RECONCILIATION
 from projections.temporal import Kept, temporal
 
 TICKETS_KEPT = Kept(CATALOGUE, "ticket", born="listed", owner="seller", whole="for_sale = 1")
@@ -34,7 +36,7 @@ ORDERS_KEPT = Kept(ORDERS, "placed_order", born="placed", owner="buyer", whole="
 PAST = temporal("past", 1, (TICKETS_KEPT, ORDERS_KEPT))
 """What lists as of any position are read from."""
 
-PROJECTIONS: Sequence[Projection] = (CATALOGUE, ORDERS, LEDGER, AGENDA)
+PROJECTIONS: Sequence[Projection] = (CATALOGUE, ORDERS, LEDGER, AGENDA, RECONCILIATION)
 MODELS: Sequence[Projection] = (*PROJECTIONS, PAST)
 """What is fed while serving."""
 NAMES = [projection.name for projection in MODELS]
@@ -71,6 +73,7 @@ class Parts(Struct, frozen=True):
     places: Places
     store: Store
     clock: Clock
+    payments: Payments
     desk: Desk
     pump: Pump
     marketplace: Marketplace
@@ -110,26 +113,17 @@ async def open_parts(
         hints = Hints(pump, payments)
         closing.push_async_callback(hints.close)
         reconciler = Reconciler(hints, payments, clock)
-    return Parts(settings, places, store, clock, desk, pump, marketplace, signals, hints, reconciler)
+    return Parts(
+        settings, places, store, clock, payments, desk, pump, marketplace, signals, hints, reconciler
+    )
 
 
 def _open_payments(settings: Settings, clock: Clock) -> Provider:
     if not settings.stripe_secret_key:
         return CardSimulator.open(settings.ledger)
-    try:
-        from gateways.stripe_api import StripeAccess
-        from gateways.stripe_payments import StripePayments
-    except ImportError as error:
-        # The SDK is an optional part: the card simulator needs none.
-        raise BadSettings("Stripe needs one package more: pip install 'stripe>=16.1,<17'") from error
-    access = StripeAccess(
-        settings.stripe_secret_key,
-        settings.stripe_api_version,
-        settings.stripe_url,
-        settings.stripe_timeout.total_seconds(),
-        settings.stripe_retries,
-        settings.stripe_return_url or None,
-    )
+    access = stripe_access(settings)
+    from gateways.stripe_payments import StripePayments
+
     return StripePayments(access, clock)
 
 

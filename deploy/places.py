@@ -39,3 +39,8 @@ class Places(Struct, frozen=True):
     def driver(self) -> Path:
         """The lease on driving the process manager."""
         return self.root / "process-manager.lease"
+
+    @property
+    def reconciliation(self) -> Path:
+        """What the last reconciliation with the payment provider found."""
+        return self.root / "reconciliation.json"

@@ -61,6 +61,20 @@ def seconds(least: float, most: float = 30 * 86400) -> Callable[[str], timedelta
     return read
 
 
+def seconds_or_off(least: float) -> Callable[[str], timedelta | None]:
+    one = seconds(least)
+
+    def read(text: str) -> timedelta | None:
+        if text.lower() == "off":
+            return None
+        try:
+            return one(text)
+        except ValueError as wrong:
+            raise ValueError(f"{wrong}, or off") from None
+
+    return read
+
+
 def delays(text: str) -> tuple[timedelta, ...]:
     one = seconds(0)
     try:

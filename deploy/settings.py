@@ -139,6 +139,14 @@ class Settings(Struct, frozen=True, kw_only=True):
             option=False,
         ),
     ] = RETRY_DELAYS
+    reconcile_every: Annotated[
+        timedelta | None,
+        Setting(
+            reading.seconds_or_off(60),
+            "seconds between two reconciliations with the payment provider's books, or off",
+            option=False,
+        ),
+    ] = timedelta(minutes=10)
     stripe_secret_key: Annotated[
         str,
         Setting(

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from logging import getLogger
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -57,6 +57,11 @@ class Entry(Struct, frozen=True):
     attempt: str
     order: str
     amount: Money
+
+
+Kept: TypeAlias = tuple[str, str, Money, str, Answer]
+"""An attempt: its id, its order, how much it is about, the card, and what is true of it."""
+_KEPT = 'SELECT id, "order", amount, currency, method, state, facts FROM attempts'
 
 
 class CardLedger:
@@ -131,6 +136,16 @@ class CardLedger:
         row = self._db.execute("SELECT state, facts FROM attempts WHERE id = ?", (attempt,)).fetchone()
         return IsUnknown() if row is None else _from_row(*row)
 
+    def page(self, after: str, size: int) -> list[Kept]:
+        """The next attempts behind ``after``, by their ids."""
+        asked = f"{_KEPT} WHERE id > ? ORDER BY id LIMIT ?"
+        return [_kept(*row) for row in self._db.execute(asked, (after, size)).fetchall()]
+
+    def entry_of(self, attempt: str) -> Kept | None:
+        """One attempt as it is kept."""
+        row = self._db.execute(f"{_KEPT} WHERE id = ?", (attempt,)).fetchone()
+        return None if row is None else _kept(*row)
+
     def entries(self) -> Iterator[Entry]:
         """All movements of money, oldest first."""
         rows = self._db.execute(
@@ -193,6 +208,10 @@ class CardLedger:
 def _reused(message: str) -> KeyReused:
     log.error("%s", message)
     return KeyReused(message)
+
+
+def _kept(key: str, order: str, amount: int, currency: str, method: str, state: str, facts: str) -> Kept:
+    return key, order, Money(amount, currency), method, _from_row(state, facts)
 
 
 def _facts(attempt: Attempt) -> tuple[str, int, str, str]:

@@ -6,7 +6,7 @@ late) passes through as the SDK raises it.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from logging import getLogger
 from typing import Any, TypeVar, cast
 
@@ -157,6 +157,22 @@ class StripeApi:
             if not page.has_more:
                 return found[::-1]
         raise Unclear(f"more than {len(found)} events to look through")
+
+    # ── The account's books ───────────────────────────────────────────────────────────────────────
+
+    async def pages(self, kind: str, made: dict[str, int], most: int) -> AsyncIterator[list[Any]]:
+        """All intents, refunds or disputes that were made within ``made``, newest first, page by page.
+
+        kind: the name of the SDK's service. Raises Unclear, also when there are more than ``most`` pages.
+        """
+        service = getattr(self._stripe.v1, kind)
+        page = await self._call("list", service.list_async({"created": made, "limit": PAGE}))
+        for _ in range(most):
+            yield page.data
+            if not page.has_more:
+                return
+            page = await self._call("list", page.next_page_async())
+        raise Unclear(f"more than {most * PAGE} {kind.replace('_', ' ')} to look through")
 
     # ── Trouble ───────────────────────────────────────────────────────────────────────────────────
 

@@ -1,7 +1,6 @@
 """``admitone doctor``: hold everything that is written against everything else that is."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.commands.options import command_line, data_option, existing, load, setting
+from deploy.commands.options import as_typed, data_option, existing, load, setting, store_option
 from deploy.places import Places
 from deploy.reading import EMBEDDED
-from deploy.settings import Settings, option_name, variable
+from deploy.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +47,7 @@ def doctor(**options: str | None) -> None:
     models = ModelChecks(places)
     books = asyncio.run(read_books(told, models))
     case = Case(books, entries(told.ledger), datetime.now(UTC))
-    there = [*data_option(places), *_store_option(told)]
+    there = [*data_option(places), *store_option(told)]
     # The card simulator's ledger says nothing of money that Stripe has.
     checks = [check for check in CHECKS if check is not ledger or not told.stripe_secret_key]
     wrong = sum(_tell(console, there, check.__doc__ or "", check(case)) for check in checks)
@@ -80,12 +79,6 @@ async def read_books(told: Settings, models: "ModelChecks") -> "Books":
     return books
 
 
-def _store_option(told: Settings) -> list[str]:
-    """What a command line needs to find the store; its address may hold a password, so it is not repeated."""
-    usual = told.store == EMBEDDED or variable("store") in os.environ
-    return [] if usual else [option_name("store"), "esdb://…"]
-
-
 def entries(ledger_file: Path) -> tuple["Entry", ...]:
     """What the card simulator has in its ledger."""
     from gateways.card_ledger import CardLedger
@@ -107,13 +100,7 @@ def _tell(console: "Console", there: Sequence[str], title: str, found: Iterable[
     console.print(Text.assemble(mark, title.splitlines()[0]))
     for finding in findings[:SHOWN]:
         console.print(Text(f"    {clean(finding.what)}"))
-        console.print(Text(f"      → {_as_typed(finding.repair, there)}", "cyan"))
+        console.print(Text(f"      → {as_typed(finding.repair, there)}", "cyan"))
     if len(findings) > SHOWN:
         console.print(f"    and {len(findings) - SHOWN:,} more")
     return len(findings)
-
-
-def _as_typed(repair: str, there: Sequence[str]) -> str:
-    """A repair as the user would type it here."""
-    before, found, words = repair.partition("admitone ")
-    return before + command_line(words, *there) if found else repair

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ import click
 
 from deploy.failing import Failed
 from deploy.places import Places
+from deploy.reading import EMBEDDED
 from deploy.settings import SETTINGS, Settings, defaults, option_name, variable
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -66,3 +67,15 @@ def data_option(places: Places) -> list[str]:
     """What a command line needs to find ``places``: nothing if that is where it looks anyway."""
     usual = str(places.root) == defaults()["data"] or variable("data") in os.environ
     return [] if usual else ["--data", str(places.root)]
+
+
+def store_option(told: Settings) -> list[str]:
+    """What a command line needs to find the store; its address may hold a password, so it is not repeated."""
+    usual = told.store == EMBEDDED or variable("store") in os.environ
+    return [] if usual else [option_name("store"), "esdb://…"]
+
+
+def as_typed(repair: str, there: Sequence[str]) -> str:
+    """A repair as the user would type it here. ``there``: what finds the data."""
+    before, found, words = repair.partition("admitone ")
+    return before + command_line(words, *there) if found else repair

@@ -28,7 +28,7 @@ def build_http(services: Services, options: HttpOptions) -> Edge:
     sessions = Sessions(options.jwt_keys, classic=options.classic_sessions, lifetime=options.session_lifetime)
     cookies = SessionCookies(sessions, options.session_cookie)
     document = Document(options.session_cookie)
-    health = Health(services.live, services.ready, lambda: edge.draining)
+    health = Health(services.live, services.ready, services.notes, lambda: edge.draining)
     histories = Histories(services.archive, services.as_of)
     hooks = services.webhooks.routes() if services.webhooks is not None else ()
     routes = [

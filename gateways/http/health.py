@@ -27,13 +27,22 @@ class UnwellBody(Struct, frozen=True):
 
 
 class Health:
-    """live: what only a restart can mend. ready: what must be well for requests to be sent here."""
+    """live: what only a restart can mend. ready: what must be well for requests to be sent here.
+
+    notes: what an operator should know of and no restart or other process would mend; they are told, and
+    the process is well all the same.
+    """
 
     def __init__(
-        self, live: Mapping[str, Check], ready: Mapping[str, Check], draining: Callable[[], bool]
+        self,
+        live: Mapping[str, Check],
+        ready: Mapping[str, Check],
+        notes: Mapping[str, Check],
+        draining: Callable[[], bool],
     ) -> None:
         self._live = live
         self._ready = ready
+        self._notes = notes
         self._draining = draining
 
     def routes(self) -> list[Route]:
@@ -53,7 +62,7 @@ class Health:
         ]
 
     async def all(self, _: Call) -> Answer:
-        return self._answer({**self._live, **self._ready})
+        return self._answer({**self._live, **self._ready}, self._notes)
 
     async def is_live(self, _: Call) -> Answer:
         return self._answer(self._live)
@@ -64,9 +73,10 @@ class Health:
     def _server(self) -> str | None:
         return "is about to stop" if self._draining() else None
 
-    def _answer(self, checks: Mapping[str, Check]) -> Answer:
+    def _answer(self, checks: Mapping[str, Check], notes: Mapping[str, Check] | None = None) -> Answer:
         wrong = {name: said for name, check in checks.items() if (said := _look(check)) is not None}
-        parts = dict.fromkeys(checks, "ok") | wrong
+        told = {name: _look(check) or "ok" for name, check in (notes or {}).items()}
+        parts = dict.fromkeys(checks, "ok") | wrong | told
         if not wrong:
             return json(200, HealthBody("ok", parts))
         errors = [Problem(f"{name}: {said}") for name, said in wrong.items()]

@@ -52,7 +52,8 @@ class Services(Struct, frozen=True, kw_only=True):
 
     archive, as_of: past states, and past lists.
     reaches: whether the log goes as far as a position. live: what only a restart can mend.
-    ready: what must be well for requests to be sent here. webhooks: for a payment provider that sends them.
+    ready: what must be well for requests to be sent here. notes: what an operator should know of, however
+    well the process is. webhooks: for a payment provider that sends them.
     """
 
     marketplace: Marketplace
@@ -64,4 +65,5 @@ class Services(Struct, frozen=True, kw_only=True):
     reaches: Callable[[int], Awaitable[bool]]
     live: Mapping[str, Check]
     ready: Mapping[str, Check]
+    notes: Mapping[str, Check]
     webhooks: Webhooks | None = None

@@ -20,7 +20,7 @@ def broken() -> str | None:
 
 
 async def answers(live: dict[str, Check], ready: dict[str, Check], *, draining: bool = False) -> Any:
-    health = Health(live, ready, lambda: draining)
+    health = Health(live, ready, {}, lambda: draining)
     return {route.path: (await route.handle(None)).status for route in health.routes()}  # type: ignore[arg-type]
 
 
@@ -54,6 +54,14 @@ async def test_while_draining_a_process_is_well_but_wants_no_more_requests() -> 
 
 async def test_a_part_that_cannot_be_looked_at_is_not_well() -> None:
     assert (await answers({}, {"log": broken}))["/readyz"] == 503
+
+
+async def test_what_an_operator_should_know_is_told_and_the_process_is_well() -> None:
+    health = Health({}, {"log": well}, {"reconciliation": stuck, "news": well}, lambda: False)
+    all_of_it, _, ready = [await route.handle(None) for route in health.routes()]  # type: ignore[arg-type]
+    assert (all_of_it.status, ready.status) == (200, 200)
+    assert b'"reconciliation":"the writer is stuck","news":"ok"' in all_of_it.body
+    assert b"reconciliation" not in ready.body
 
 
 async def test_a_process_is_ready_once_it_follows_the_log_and_not_when_it_has_stopped(shop: Shop) -> None:

@@ -1,0 +1,39 @@
+"""How the payment provider is reached, and its books."""
+
+from typing import TYPE_CHECKING
+
+from deploy.settings import BadSettings, Settings
+from projections.provider_books import ProviderBooks
+
+if TYPE_CHECKING:
+    from gateways.stripe_api import StripeAccess
+
+
+def stripe_access(settings: Settings) -> "StripeAccess":
+    """Raises BadSettings where the SDK is not installed."""
+    try:
+        from gateways.stripe_api import StripeAccess
+    except ImportError as error:
+        # The SDK is an optional part: the card simulator needs none.
+        raise BadSettings("Stripe needs one package more: pip install 'stripe>=16.1,<17'") from error
+    return StripeAccess(
+        settings.stripe_secret_key,
+        settings.stripe_api_version,
+        settings.stripe_url,
+        settings.stripe_timeout.total_seconds(),
+        settings.stripe_retries,
+        settings.stripe_return_url or None,
+    )
+
+
+def open_books(settings: Settings) -> ProviderBooks:
+    """The books of the provider that ``settings`` name. Raises BadSettings, LedgerDamaged."""
+    if not settings.stripe_secret_key:
+        from gateways.card_books import CardBooks
+
+        return CardBooks(settings.ledger)
+    access = stripe_access(settings)
+    from gateways.stripe_api import StripeApi
+    from gateways.stripe_books import StripeBooks
+
+    return StripeBooks(StripeApi(access))

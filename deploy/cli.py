@@ -19,6 +19,7 @@ from deploy.commands.serve import serve
 from deploy.commands.settle import settle
 from deploy.commands.show import show
 from deploy.commands.sql import sql
+from deploy.commands.what_if import what_if
 from deploy.failing import explain, report, trace
 
 
@@ -54,6 +55,7 @@ for command in (
     export,
     sql,
     report_command,
+    what_if,
 ):
     admitone.add_command(command)
 

@@ -98,7 +98,7 @@ def test_every_make_target_that_the_readme_names_is_there(checkout: Path) -> Non
 
 
 def test_every_admitone_command_that_the_readme_names_is_there() -> None:
-    named = set(re.findall(r"admitone ([a-z]+)(?: ([a-z]+))?", README))
+    named = set(re.findall(r"admitone ([a-z]+(?:-[a-z]+)*)(?: ([a-z]+))?", README))
     assert {name for name, _ in named} == set(admitone.commands)
     for name, below in named:
         command = admitone.commands[name]

@@ -65,21 +65,24 @@ class Source(Struct, frozen=True):
     name: str = EVENTS.name
 
 
+def sources() -> dict[str, Source]:
+    """The tables of all read models, by their full names."""
+    found = [Source(table, each, name) for each in PROJECTIONS for name, table in tables(each).items()]
+    return {each.table.name: each for each in found}
+
+
 def source(name: str) -> Source:
     """``events``, ``<read model>.<table>``, or a read model that has one table. Raises Failed."""
     if name == EVENTS.name:
         return Source(EVENTS)
-    known: dict[str, Source] = {}
-    for projection in PROJECTIONS:
-        for table, columns in tables(projection).items():
-            known[columns.name] = Source(columns, projection, table)
+    known = sources()
     wanted = [each for full, each in known.items() if name in (full, full.partition(".")[0])]
     if len(wanted) == 1:
         return wanted[0]
     if wanted:
         choices = " or ".join(each.table.name for each in wanted)
         raise Failed(f"the read model {name} has several tables: say {choices}", WRONG_SETTINGS)
-    raise _unknown("table", name, [EVENTS.name, *known], "admitone export --help")
+    raise _unknown("table", name, [EVENTS.name, *known], "admitone export --list")
 
 
 def _unknown(what: str, name: str, known: Iterable[str], where: str) -> Failed:

@@ -30,24 +30,28 @@ if TYPE_CHECKING:
 @click.option("--until", metavar="WHEN", help="end with this position or time")
 @click.option("--types", metavar="LIST", help="only events of these types, comma-separated")
 @click.option("--anonymise", is_flag=True, help="give everybody and everything another name")
+@click.option("--list", "listing", is_flag=True, help="name the tables and their columns")
 @click.option("--force", is_flag=True, help="replace the file if it is there")
 @setting("data")
 @setting("store")
 def export(
     what: str, *, form: str | None, out: Path | None, since: str | None, until: str | None,
-    types: str | None, anonymise: bool, force: bool, **options: str | None,
+    types: str | None, anonymise: bool, listing: bool, force: bool, **options: str | None,
 ) -> None:  # fmt: skip
     """Write the events, or a TABLE of a read model, as Parquet, CSV or JSON lines.
 
-    TABLE is events, catalogue.ticket, orders.placed_order, ledger.entry, ledger.sale, ledger.attempt,
-    agenda.purchase or agenda.attempt. A read model is built from the log for this, so with --until it
-    is as it was then. WHEN is a position, or a time with its zone as in 2026-11-22T20:00:00Z.
+    TABLE is events, or a table of a read model such as orders.placed_order: --list names them all. A
+    read model is built from the log for this, so with --until it is as it was then. WHEN is a position,
+    or a time with its zone as in 2026-11-22T20:00:00Z.
 
     Beside a CSV or JSON lines file its schema is written to FILE.schema.json; Parquet holds its own.
     A server may be running. The file appears when it is complete.
     """
     from deploy.exporting import known_types, source
 
+    if listing:
+        _list()
+        return
     told, wanted, form = load(**options), source(what), _format(form, out)
     only = known_types(types)
     if wanted.projection is not None and (only is not None or since is not None):
@@ -59,6 +63,16 @@ def export(
     schema = None if form == "parquet" else (".schema.json", wanted.table.schema())
     with written(out, force=force, beside=schema) as file:
         asyncio.run(_export(told, wanted, (since, until), only, form, file, anonymise=anonymise))
+
+
+def _list() -> None:
+    from deploy.exporting import sources
+    from gateways.analysis.columns import EVENTS
+
+    for table in (EVENTS, *(each.table for each in sources().values())):
+        click.echo(table.name)
+        for column in table.columns:
+            click.echo(f"    {column.name:<16} {column.kind:<8} {column.meaning}")
 
 
 def _format(form: str | None, out: Path | None) -> str:

@@ -20,7 +20,19 @@ from processmanager.purchase import CHARGED_BACK, NOT_SOLD, OVER
 from processmanager.watchdog import ACTOR
 
 HARMLESS = frozenset(
-    {"category", "type", "unreadable", "currency", "status", "kind", "state", "code", "step"}
+    {
+        "category",
+        "type",
+        "unreadable",
+        "currency",
+        "status",
+        "kind",
+        "state",
+        "code",
+        "step",
+        "standing",
+        "event",
+    }
     | {"expires_at", "grace_until", "at"}
 )
 """Columns, and fields of events, whose texts name nobody and are chosen from a few or are times."""

@@ -23,6 +23,7 @@ MEANINGS = {
     "delisted": "1 if the seller has taken it back",
     "due_at": "since when the purchase wants a look; empty if nothing is left to do",
     "ends": "when the hold ends if nothing else happens",
+    "event": "the last event that was written to the row",
     "error": "what its step failed with",
     "expires_at": "when the hold ends, in UTC",
     "folded": "the title as it is compared",
@@ -34,6 +35,8 @@ MEANINGS = {
     "kind": "capture, refund, restored or chargeback",
     "left": "what of the attempt's money is still kept, in minor units; none if it was never taken",
     "listed": "the position of the listing in the log",
+    "made": "when it began, in UTC",
+    "minded": "1 if the purchase was set aside, or left so by an operator",
     "open": "attempts to pay that have no outcome yet",
     "order_id": "the order",
     "parked": "0; 1 while it is set aside for an operator; 2 if he has skipped it",
@@ -41,9 +44,13 @@ MEANINGS = {
     "payment": "the attempt to pay that counts",
     "placed": "the position of the order in the log",
     "position": "the position of the event in the log",
+    "purchase": "the order",
     "reason": "why it was cancelled",
+    "reference": "the provider's name of it",
     "refunded": "attempts whose money went back whole",
     "seller": "the account that sells it",
+    "sold": "1 if the ticket is sold to that order",
+    "standing": "how it stands",
     "state": "how the attempt stands",
     "status": "how it stands",
     "step": "the step that failed",
@@ -57,7 +64,7 @@ MEANINGS = {
 }
 """What the columns of the read models mean."""
 
-TIMES = frozenset("at expires_at hold_ends hold_check ends deadline check_at parked_at due_at".split())
+TIMES = frozenset("at expires_at hold_ends hold_check ends deadline check_at parked_at due_at made".split())
 """Columns that hold microseconds since 1970, as ``projections.projection.micros`` makes them."""
 
 

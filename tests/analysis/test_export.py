@@ -222,6 +222,15 @@ def test_the_ledger_adds_up_in_its_export(past: Path, tmp_path: Path) -> None:
     assert rows[0]["decided_at"].isoformat() == "2026-11-01T10:32:00+00:00"
 
 
+def test_the_tables_and_their_columns_are_listed(past: Path) -> None:
+    listed = told("export", "--list")
+    for projection in PROJECTIONS:
+        for table in tables(projection).values():
+            assert f"\n{table.name}\n" in listed
+            assert f"    {table.columns[0].name} " in listed
+    assert exported(past, "xyz", status=2).endswith("`admitone export --list` names them all")
+
+
 def test_every_column_of_every_read_model_has_a_meaning_and_the_right_kind(
     past: Path, tmp_path: Path
 ) -> None:

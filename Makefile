@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 CODE   := domain projections processmanager gateways deploy tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format lint types simulate faults reconcile bench lock clean
+.PHONY: help run setup test check format lint types simulate faults prove reconcile bench lock clean
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ faults: setup ## every fault of EventStoreDB at every step of a purchase, under 
 
 reconcile: setup ## ten thousand purchases on each provider, of which reconciliation must have nothing to say
 	@ADMITONE_TEST_PURCHASES=$(or $(N),10000) $(BIN)/python -m pytest -n 0 tests/payments/test_reconciled.py -k clean $(ARGS)
+
+prove: setup ## damage N logs at random and look at CLEAN sound ones: all found, none false (N=10000, CLEAN=1000)
+	@$(BIN)/python -m tests.store.proving --damages $(or $(N),10000) --clean $(or $(CLEAN),1000) --seed $(or $(SEED),0)
 
 bench: setup ## measure, print a table, write benchmarks/results/latest.json
 	@$(BIN)/python -m benchmarks $(ARGS)

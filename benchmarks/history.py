@@ -16,14 +16,18 @@ from domain.money import Money
 from domain.order import EXPIRED, OrderCancelled, OrderCompleted, OrderPlaced, PaymentStarted
 from domain.payment import PaymentAuthorized, PaymentCaptured, PaymentRequested
 from domain.ticket import TicketListed, TicketReleased, TicketReserved, TicketSold
+from gateways.chain import LINK, NOTHING_BEFORE
 from gateways.codec import Codec
 from gateways.embedded import EmbeddedStore
 from gateways.embedded_mark import HeadMark
-from gateways.embedded_recorder import INSERT, Row, new_row
+from gateways.embedded_recorder import INSERT, Row, chained, draft
+from gateways.embedded_seals import NOTHING_SEALED, Seal, seal
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 SELLERS, BUYERS = 500, 5_000
 HOLD = timedelta(minutes=15)
+SEALED_AT_ONCE = 100
+"""Events. A shop that is busy seals some dozens with each commit, a quiet one a few."""
 
 Fact = tuple[str, int, object]
 
@@ -35,24 +39,33 @@ async def write(data: Path, events: int, tell: Callable[[int], None] = lambda _:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA synchronous=OFF")
     connection.execute("BEGIN IMMEDIATE")
-    rows = _rows(events)
-    for written in range(0, events, 10_000):
-        connection.executemany(INSERT, (next(rows) for _ in range(min(10_000, events - written))))
+    rows, sealed = _rows(events), Seal(0, NOTHING_SEALED)
+    for written in range(0, events, SEALED_AT_ONCE):
+        part = [next(rows) for _ in range(min(SEALED_AT_ONCE, events - written))]
+        connection.executemany(INSERT, (row for row, _ in part))
+        sealed = seal(connection, written + len(part), [chain for _, chain in part])
         tell(written)
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     mark = HeadMark(path)
-    mark.set(events)
+    mark.set(sealed)
     mark.close()
 
 
-def _rows(events: int) -> Iterator[Row]:
+def _rows(events: int) -> Iterator[tuple[Row, bytes]]:
+    """Each row, and its chain."""
     codec = Codec()
+    links: dict[str, bytes] = {}
     for number, (stream, revision, event) in zip(range(events), _facts(), strict=False):
         metadata = Metadata(f"r{number}", f"c{number}", "history", BEGAN + timedelta(seconds=number))
         proposed: AnyProposed = Proposed(UUID(int=number + 1), event, metadata)
-        yield new_row(stream, revision, proposed.id, codec.encode(proposed))
+        if revision == 0 and stream.startswith("ticket-"):
+            links.clear()  # each listing's streams are done before the next one's begin
+        before = links.get(stream, NOTHING_BEFORE)
+        row, chain = chained(draft(stream, revision, proposed.id, codec.encode(proposed)), before)
+        links[stream] = chain[:LINK]
+        yield row, chain
 
 
 def _facts() -> Iterator[Fact]:

@@ -19,6 +19,7 @@ from deploy.commands.serve import serve
 from deploy.commands.settle import settle
 from deploy.commands.show import show
 from deploy.commands.sql import sql
+from deploy.commands.verify_log import verify_log
 from deploy.commands.what_if import what_if
 from deploy.failing import explain, report, trace
 
@@ -47,6 +48,7 @@ for command in (
     show,
     history,
     doctor,
+    verify_log,
     reconcile,
     settle,
     parked,

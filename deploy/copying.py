@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 from msgspec import Struct
 
-from gateways.embedded_file import StoreDamaged
+from gateways.damage import StoreDamaged
 from gateways.raw_log import CannotHold, RawEvent, RawLog
 from processmanager.ports import StoreUnavailable, WrongRevision
 

@@ -34,7 +34,7 @@ class Failed(Exception):
 def explain(error: BaseException) -> Failure:
     """The one line that ``error`` amounts to."""
     from gateways.card_file import LedgerDamaged
-    from gateways.embedded_file import StoreDamaged
+    from gateways.damage import StoreDamaged
     from gateways.identity import AccountsDamaged
 
     match error:

@@ -31,7 +31,7 @@ from domain.deciders import DECIDERS
 from gateways.analysis.columns import EVENTS, Row, Table
 from gateways.analysis.warehouse import BadQuestion, check
 from gateways.analysis.writers import arrow_schema, record_batch
-from gateways.embedded_file import StoreDamaged
+from gateways.damage import StoreDamaged
 from processmanager.archive import Archive
 from processmanager.desk import UnreadableStream
 from processmanager.ports import StoreUnavailable

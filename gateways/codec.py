@@ -27,6 +27,7 @@ from msgspec.structs import replace
 
 from domain.decider import AnyDecider, AnyProposed, AnyRecorded, Metadata, Proposed, Recorded, Unreadable
 from domain.deciders import DECIDERS
+from gateways.chain import parted
 
 Upcaster: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 """Turns an event's raw JSON object of one schema version into that of the next."""
@@ -96,7 +97,10 @@ class Codec:
         try:
             known = self._metadata(metadata) if metadata else NOTHING_KNOWN
         except Exception as error:
-            return Unreadable(type_, data, f"its metadata is damaged: {error}"), NOTHING_KNOWN
+            bare, chain = parted(metadata)
+            if bare or chain is None:
+                return Unreadable(type_, data, f"its metadata is damaged: {error}"), NOTHING_KNOWN
+            known = NOTHING_KNOWN  # a chain, and nothing else
         shape = self._shapes.get(type_)
         if shape is None:
             return Unreadable(type_, data, f"this version knows no event type {type_!r}"), known

@@ -13,11 +13,13 @@ from uuid import UUID
 
 from domain.decider import NO_STREAM, AnyProposed, AnyRecorded
 from gateways.codec import Codec
-from gateways.embedded_file import StoreDamaged, connect, open_checked
+from gateways.damage import StoreDamaged
+from gateways.embedded_file import connect, open_to_write
 from gateways.embedded_mark import HeadMark
 from gateways.embedded_news import News
 from gateways.embedded_reader import PAGE, LogReader
-from gateways.embedded_recorder import EventRecorder, new_row
+from gateways.embedded_recorder import EventRecorder, draft
+from gateways.embedded_seals import Seal
 from gateways.embedded_writer import GroupCommit
 from processmanager.ports import StoreUnavailable, WrongRevision
 
@@ -47,8 +49,8 @@ class EmbeddedStore:
         place cannot be used. Either says in one line what is wrong.
         """
         codec = codec or Codec()
-        reader = LogReader(path, await asyncio.to_thread(open_checked, path), codec)
-        writer = await asyncio.to_thread(connect, path)
+        writer = await asyncio.to_thread(open_to_write, path)
+        reader = LogReader(path, await asyncio.to_thread(connect, path), codec)
         return cls(path, codec, reader, writer, poll)
 
     def __init__(
@@ -88,11 +90,11 @@ class EmbeddedStore:
         if not events:
             return await self._append_nothing(stream, expected)
         encode = self._codec.encode
-        rows = [
-            new_row(stream, revision, proposed.id, encode(proposed))
+        drafts = [
+            draft(stream, revision, proposed.id, encode(proposed))
             for revision, proposed in enumerate(events, expected + 1)
         ]
-        return await self._writer.submit(stream, expected, rows)
+        return await self._writer.submit(stream, expected, drafts)
 
     async def follow(self, after: int = 0) -> AsyncIterator[Sequence[AnyRecorded]]:
         """As the port says, in batches of at most 500. Raises StoreUnavailable when the store is closed.
@@ -147,9 +149,9 @@ class EmbeddedStore:
             raise WrongRevision(f"{stream} is not at revision {expected}")
         return events[-1].position if events else 0
 
-    def _committed(self, head: int) -> None:
-        self._mark.set(head)
-        self._news.tell(head)
+    def _committed(self, sealed: Seal) -> None:
+        self._mark.set(sealed)
+        self._news.tell(sealed.position)
 
     async def _beat(self) -> None:
         """Look regularly at what no call of our own tells: other processes' appends, overdue answers."""

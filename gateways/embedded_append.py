@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from domain.decider import NO_STREAM
-from gateways.embedded_recorder import INSERT, STANDS, TABLE, Row
+from gateways.chain import LINK, NOTHING_BEFORE, link_behind
+from gateways.embedded_recorder import INSERT, STANDS, TABLE, Draft, chained
 from processmanager.ports import WrongRevision
 
 _IDS = f"""SELECT event_id, rowid FROM {TABLE} WHERE originator_id=? AND originator_version>?
@@ -24,7 +25,7 @@ class Append(Struct, eq=False):
 
     stream: str
     expected: int
-    rows: Sequence[Row]
+    drafts: Sequence[Draft]
     answer: "asyncio.Future[int]"
     since: float
     position: int = 0
@@ -44,26 +45,33 @@ class Append(Struct, eq=False):
             self.answer.set_exception(error)
 
 
-def insert(connection: sqlite3.Connection, append: Append) -> None:
+def insert(connection: sqlite3.Connection, append: Append, chains: list[bytes]) -> None:
     """Insert the events, or note why not. Nothing is inserted when it is refused.
 
+    chains: of all that this transaction has inserted; those of the events are added to it.
     Revisions have no gaps: if ``expected`` stands there and the one behind it is free, all of them are.
     So only the first INSERT can meet another's event, and no savepoint is needed.
     """
-    stream, expected = append.stream, append.expected
-    if expected != NO_STREAM and connection.execute(STANDS, (stream, expected)).fetchone() is None:
-        append.refusal = _wrong(connection, append)
-        return
+    before = NOTHING_BEFORE
+    if append.expected != NO_STREAM:
+        found = connection.execute(STANDS, (append.stream, append.expected)).fetchone()
+        if found is None:
+            append.refusal = _wrong(connection, append)
+            return
+        before = link_behind(found[0])
     try:
-        for row in append.rows:
+        for draft in append.drafts:
+            row, chain = chained(draft, before)
             append.position = connection.execute(INSERT, row).lastrowid or 0
+            chains.append(chain)
+            before = chain[:LINK]
     except sqlite3.IntegrityError:
         _compare(connection, append)
 
 
 def _compare(connection: sqlite3.Connection, append: Append) -> None:
-    found = connection.execute(_IDS, (append.stream, append.expected, len(append.rows))).fetchall()
-    if [id_ for id_, _ in found] == [row[4] for row in append.rows]:
+    found = connection.execute(_IDS, (append.stream, append.expected, len(append.drafts))).fetchall()
+    if [id_ for id_, _ in found] == [draft.id for draft in append.drafts]:
         append.position = found[-1][1]
     else:
         append.refusal = _wrong(connection, append)

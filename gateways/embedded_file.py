@@ -10,29 +10,29 @@ from contextlib import closing, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
-from gateways.embedded_mark import HeadMark
-from gateways.embedded_recorder import CREATE, TABLE, intact
+from gateways.damage import StoreDamaged
+from gateways.embedded_end import check_end
+from gateways.embedded_mark import HeadMark, Mark
+from gateways.embedded_recorder import CREATE, TABLE
+from gateways.embedded_seals import CREATE_SEALS, FIRST_SEAL
 from processmanager.ports import StoreUnavailable
 
 APPLICATION_ID = 0x41644F6E  # "AdOn", in the file's header
-FORMAT = 1
-"""The version of the table. A file with a greater one was made by a newer Admit One."""
+FORMAT = 2
+"""The version of the tables. A file with a greater one was made by a newer Admit One."""
+
+SEALED = 2
+"""The first version in which every commit is sealed. An older file is, once it is written to."""
 
 LOCK_WAIT = 3.0
 """Seconds to wait for another process that is writing."""
 
-CHECKED_AT_START = 1_000
-"""How many of the last events are read and checked at the start: a few milliseconds."""
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What sqlite3 raises for a damaged file: the latter when not even its own words about it can be read."""
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs")
 _COLUMNS = "rowid originator_id originator_version topic state event_id metadata checksum".split()
-_LAST = f"""SELECT rowid, originator_id, originator_version, topic, state, event_id, metadata, checksum
-    FROM {TABLE} ORDER BY rowid DESC LIMIT {CHECKED_AT_START}"""  # noqa: S608 - constants only
-
-
-class StoreDamaged(StoreUnavailable):
-    """The log's file is damaged, is no log, or was made by a newer version. Says which in one line."""
 
 
 def primary(error: sqlite3.Error) -> int:
@@ -40,8 +40,10 @@ def primary(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
 
 
-def explain(error: sqlite3.Error, path: Path) -> StoreUnavailable:
+def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreUnavailable:
     """What SQLite reports, as the port's error."""
+    if isinstance(error, UnicodeDecodeError):
+        return StoreDamaged(f"{path} is damaged or is no log: it holds text that is none")
     code = primary(error)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return StoreDamaged(f"{path} is damaged or is no log: {error}")
@@ -91,24 +93,65 @@ def prepare(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreUnavailable(f"{path.parent} cannot be made: {error.strerror}") from None
-    marked = HeadMark.read(path)  # before the log is: others may write while we look
-    try:
-        with closing(connect(path)) as connection:
-            _recognise(connection, path)
-            head = _check_events(connection, path)
-    except sqlite3.Error as error:
-        raise explain(error, path) from error
-    if head < marked:
-        raise StoreDamaged(
-            f"{path} ends at position {head}, but had reached {marked}: its end is lost, or it is an older "
-            f"copy (to go on without the rest, delete {HeadMark.of(path)})"
-        )
+    while True:
+        mark = _mark(path)  # before the log is read: others may write while we look
+        try:
+            with closing(connect(path)) as connection:
+                version = _recognise(connection, path)
+                if version is None:
+                    _make(connection)
+                check_end(connection, path, mark, sealed=version is None or version >= SEALED)
+        except UNREADABLE as error:
+            raise explain(error, path) from error
+        except StoreDamaged:
+            if _mark(path) == mark:  # else it was being written just when it was read
+                raise
+        else:
+            return
+
+
+def _mark(path: Path) -> Mark | None:
+    """The head mark. One that is no mark may just be being written."""
+    with suppress(StoreDamaged):
+        return HeadMark.read(path)
+    return HeadMark.read(path)
 
 
 def open_checked(path: Path) -> sqlite3.Connection:
     """Check the file, or make it, and connect to it. Raises as ``prepare`` does."""
     prepare(path)
     return connect(path)
+
+
+def open_unchecked(path: Path) -> sqlite3.Connection:
+    """Connect to a file that is a log, to look what is wrong with it. Nothing is made.
+
+    Raises StoreDamaged, sqlite3.Error.
+    """
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+    try:
+        version = _recognise(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    if version is None:
+        connection.close()
+        raise StoreDamaged(f"{path} is empty")
+    return connection
+
+
+def open_to_write(path: Path) -> sqlite3.Connection:
+    """The same for whoever will write: sealing begins in a log that was written before there were seals."""
+    connection = open_checked(path)
+    try:
+        if connection.execute("PRAGMA user_version").fetchone()[0] < SEALED:
+            _make(connection)
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise explain(error, path) from error
+        raise
+    return connection
 
 
 def checkpoint(connection: sqlite3.Connection) -> None:
@@ -122,14 +165,14 @@ def touch(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version={FORMAT}")
 
 
-def _recognise(connection: sqlite3.Connection, path: Path) -> None:
+def _recognise(connection: sqlite3.Connection, path: Path) -> int | None:
+    """See that it is a log; the version of its format, None for an empty file."""
     connection.execute(f"PRAGMA busy_timeout={int(LOCK_WAIT * 1000)}")
     kind = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")]
     if not tables and not kind:
-        _make(connection)
-        return
+        return None
     if kind != APPLICATION_ID:
         raise StoreDamaged(f"{path} is a SQLite file, but no log of Admit One")
     if version > FORMAT:
@@ -139,25 +182,18 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> None:
     columns = [row[1] for row in connection.execute(f"PRAGMA table_info({TABLE})")]
     if columns != _COLUMNS:
         raise StoreDamaged(f"{path} does not have the table of a log: its columns are {', '.join(columns)}")
+    return int(version)
 
 
 def _make(connection: sqlite3.Connection) -> None:
     """Two processes may do this at the same time: each statement leaves alone what is there."""
     connection.execute("PRAGMA journal_mode=WAL")
     begin(connection)
-    connection.execute(CREATE)
+    for statement in (CREATE, CREATE_SEALS, FIRST_SEAL):
+        connection.execute(statement)
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version={FORMAT}")
     connection.execute("COMMIT")
-
-
-def _check_events(connection: sqlite3.Connection, path: Path) -> int:
-    """Check the last events, and give the position of the last one."""
-    rows = connection.execute(_LAST).fetchall()
-    for position, *row in rows:
-        if not intact(*row):
-            raise StoreDamaged(f"{path} is damaged: the event at position {position} was altered")
-    return int(rows[0][0]) if rows else 0
 
 
 def _refuse_network(path: Path) -> None:

@@ -11,10 +11,11 @@ from eventsourcing.persistence import PersistenceError as RecorderError
 
 from domain.decider import AnyRecorded, Metadata, Unreadable
 from gateways.codec import NOTHING_KNOWN, Codec, Encoded, StoredFact
-from gateways.embedded_file import StoreDamaged, open_checked
+from gateways.damage import StoreDamaged
+from gateways.embedded_file import open_checked, open_to_write
 from gateways.embedded_mark import HeadMark
 from gateways.embedded_reader import LogReader
-from gateways.embedded_recorder import EventRecorder
+from gateways.embedded_recorder import VerbatimRecorder
 from gateways.raw_log import RawEvent
 from processmanager.ports import StoreUnavailable, WrongRevision
 
@@ -33,7 +34,7 @@ class EmbeddedRawLog:
         """Raises StoreDamaged, StoreUnavailable."""
         self._path = path
         self._reader: LogReader | None = None
-        self._recorder: EventRecorder | None = None
+        self._recorder: VerbatimRecorder | None = None
         self.hidden: dict[str, str] = {}
         if path.is_file():
             self._open()
@@ -87,18 +88,20 @@ class EmbeddedRawLog:
     def _insert(self, events: Sequence[RawEvent]) -> None:
         """All of them in one transaction, so that a crash leaves whole pages."""
         if self._recorder is None:
+            open_to_write(self._path).close()
             if self._reader is None:
                 self._open()
-            self._recorder = EventRecorder.at(self._path)
+            self._recorder = VerbatimRecorder.at(self._path)
         facts = [StoredFact(e.stream, e.revision, e.type, e.data, e.id, e.metadata) for e in events]
         try:
-            positions = self._recorder.insert_events(facts)
+            self._recorder.insert_events(facts)
         except IntegrityError:
             raise WrongRevision(f"{self} is being written to by somebody else") from None
         except RecorderError as error:
             raise StoreUnavailable(f"{self._path}: {error}") from None
-        with closing(HeadMark(self._path)) as mark:
-            mark.set((positions or [0])[-1])
+        if self._recorder.sealed is not None:
+            with closing(HeadMark(self._path)) as mark:
+                mark.set(self._recorder.sealed)
 
     async def settle(self) -> None:
         """A page is durable when it is appended."""

@@ -16,7 +16,8 @@ from msgspec import msgpack
 
 from domain.decider import AnyRecorded, Recorded, Unreadable
 from gateways.codec import NOTHING_KNOWN, Codec
-from gateways.embedded_file import StoreDamaged, explain, primary
+from gateways.damage import StoreDamaged
+from gateways.embedded_file import explain, primary
 from gateways.embedded_recorder import TABLE
 
 PAGE = 500

@@ -2,19 +2,24 @@
 
 The library's own tools (Application, EventStore, NotificationLog, pagers) work on the same file as the
 group commit, and both write through the one INSERT that stands here. On top of what the library keeps,
-a row has the event's id, its metadata and a checksum, and a stream has no gaps.
+a row has the event's id, its metadata with the chain, and a checksum; a stream has no gaps, and each
+transaction is sealed.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 from zlib import crc32
 
 from eventsourcing.persistence import IntegrityError, Notification, StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor, SQLiteDatastore
+from msgspec import Struct
+from msgspec.structs import replace
 
+from gateways.chain import NOTHING_BEFORE, carrying, chain_of, framed, link_behind, parted, stand_in
 from gateways.codec import Encoded, NotifiedFact, StoredFact, derived_id
+from gateways.embedded_seals import CREATE_SEALS, FIRST_SEAL, LOCK, Seal, seal
 
 TABLE = "stored_events"
 COLUMNS = "originator_id, originator_version, topic, state, event_id, metadata, checksum"
@@ -32,7 +37,8 @@ CREATE = f"""CREATE TABLE IF NOT EXISTS {TABLE} (
     UNIQUE (originator_id, originator_version)
 )"""
 INSERT = f"INSERT INTO {TABLE} ({COLUMNS}) VALUES (?,?,?,?,?,?,?)"  # noqa: S608 - constants only
-STANDS = f"SELECT 1 FROM {TABLE} WHERE originator_id=? AND originator_version=?"  # noqa: S608
+STANDS = f"SELECT metadata FROM {TABLE} WHERE originator_id=? AND originator_version=?"  # noqa: S608
+"""The metadata of the event that another is to follow on, if it is there."""
 
 Row = tuple[str, int, str, bytes, bytes, bytes, int]
 """What INSERT takes: stream, revision, type, data, event id, metadata, checksum."""
@@ -52,57 +58,106 @@ def intact(stream: str, revision: int, type_: str, *content_and_sum: Any) -> boo
         return False
 
 
-def new_row(stream: str, revision: int, id_: UUID, encoded: Encoded) -> Row:
-    """The row of an event that is about to be inserted."""
-    id_bytes, type_, data, metadata = id_.bytes, encoded.type, encoded.data, encoded.metadata
-    summed = checksum(stream, revision, type_, data, id_bytes, metadata)
-    return (stream, revision, type_, data, id_bytes, metadata, summed)
+class Draft(Struct, gc=False):
+    """An event that waits to be inserted: all of its row but the chain, and what follows from that.
+
+    metadata: without a chain. frame: as in gateways/chain.py.
+    """
+
+    stream: str
+    revision: int
+    type: str
+    data: bytes
+    id: bytes
+    metadata: bytes
+    frame: bytes
+
+
+def draft(stream: str, revision: int, id_: UUID, encoded: Encoded) -> Draft:
+    """The row of an event that is to be inserted. Raises ValueError for text that UTF-8 cannot hold."""
+    type_, data = encoded.type, encoded.data
+    frame = framed(stream.encode(), revision, id_.bytes, type_.encode(), data)
+    return Draft(stream, revision, type_, data, id_.bytes, encoded.metadata, frame)
+
+
+def chained(new: Draft, before: bytes) -> tuple[Row, bytes]:
+    """The row that follows on the link ``before``, and its chain."""
+    chain = chain_of(before, new.frame, new.metadata)
+    return _row(new, carrying(new.metadata, chain)), chain
+
+
+def verbatim(new: Draft) -> tuple[Row, bytes]:
+    """The row of an event of another log, with whatever chain it has, and what the seals cover of it."""
+    bare, chain = parted(new.metadata)
+    return _row(new, new.metadata), chain or stand_in(new.frame, bare)
+
+
+def _row(new: Draft, metadata: bytes) -> Row:
+    stream, revision, type_, data, id_ = new.stream, new.revision, new.type, new.data, new.id
+    return (
+        stream,
+        revision,
+        type_,
+        data,
+        id_,
+        metadata,
+        checksum(stream, revision, type_, data, id_, metadata),
+    )
 
 
 class EventRecorder(SQLiteApplicationRecorder):
-    """The log's table behind the library's recorder methods, with text ids and revisions from 0."""
+    """The log's table behind the library's recorder methods, with text ids and revisions from 0.
+
+    sealed: the seal of what was inserted through it last.
+    """
+
+    sealed: Seal | None = None
 
     def __init__(self, datastore: SQLiteDatastore) -> None:
         super().__init__(datastore, TABLE)
         self.insert_events_statement = INSERT
 
     @classmethod
-    def at(cls, path: Path) -> "EventRecorder":
+    def at(cls, path: Path) -> Self:
         """The recorder of the log file at ``path``; the table must be there, or be created."""
         return cls(SQLiteDatastore(str(path.absolute()), originator_id_type="text"))
 
     def construct_create_table_statements(self) -> list[str]:
-        return [CREATE]
+        return [CREATE, CREATE_SEALS, FIRST_SEAL]
 
     def _insert_events(
         self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any
     ) -> Sequence[int] | None:
+        c.execute(
+            LOCK
+        )  # a transaction that begins with a write waits for the lock, one that reads first fails
         positions: list[int] = []
+        chains: list[bytes] = []
         for stored in stored_events:
-            c.execute(INSERT, self._row(stored))
+            row, chain = self._placed(c, _drafted(stored))
+            c.execute(INSERT, row)
             positions.append(c.lastrowid)
-        # Only now: a transaction that begins with a write waits for the lock, one that reads first fails.
-        for stored in stored_events:
-            self._refuse_gap(c, str(stored.originator_id), stored.originator_version)
+            chains.append(chain)
+        if positions:
+            self.sealed = seal(c.sqlite_cursor, positions[-1], chains)
         return positions
 
-    @staticmethod
-    def _row(stored: StoredEvent) -> Row:
-        stream, revision = str(stored.originator_id), stored.originator_version
-        if isinstance(stored, StoredFact):
-            id_, metadata = stored.event_id, stored.metadata
-        else:  # written by a tool that knows nothing of ours
-            id_, metadata = derived_id(stream, revision), b""
-        return new_row(stream, revision, id_, Encoded(stored.topic, stored.state, metadata))
+    def _placed(self, c: SQLiteCursor, new: Draft) -> tuple[Row, bytes]:
+        """The row in its place. The library accepts a gap between two revisions, we do not."""
+        if new.revision == 0:
+            return self._written(new, NOTHING_BEFORE)
+        c.execute(STANDS, (new.stream, new.revision - 1))
+        found = c.fetchone()
+        if found is None:
+            raise IntegrityError(
+                f"{new.stream} has no revision {new.revision - 1}, so {new.revision} cannot follow"
+            )
+        return self._written(new, link_behind(found[0]))
 
     @staticmethod
-    def _refuse_gap(c: SQLiteCursor, stream: str, revision: int) -> None:
-        """The library accepts a gap between two revisions. An append with an expected one cannot."""
-        if revision == 0:
-            return
-        c.execute(STANDS, (stream, revision - 1))
-        if c.fetchone() is None:
-            raise IntegrityError(f"{stream} has no revision {revision - 1}, so {revision} cannot follow")
+    def _written(new: Draft, before: bytes) -> tuple[Row, bytes]:
+        """A new event is given the chain of its place, whatever chain it may have brought along."""
+        return chained(replace(new, metadata=parted(new.metadata)[0]), before)
 
     def select_events(
         self,
@@ -154,3 +209,20 @@ def _fact(row: Any) -> NotifiedFact:
         event_id=UUID(bytes=row["event_id"]),
         metadata=row["metadata"],
     )
+
+
+def _drafted(stored: StoredEvent) -> Draft:
+    stream, revision = str(stored.originator_id), stored.originator_version
+    if isinstance(stored, StoredFact):
+        id_, metadata = stored.event_id, stored.metadata
+    else:  # written by a tool that knows nothing of ours
+        id_, metadata = derived_id(stream, revision), b""
+    return draft(stream, revision, id_, Encoded(stored.topic, stored.state, metadata))
+
+
+class VerbatimRecorder(EventRecorder):
+    """Inserts events of another log as they are: a chain that they bring along is not made anew."""
+
+    @staticmethod
+    def _written(new: Draft, before: bytes) -> tuple[Row, bytes]:
+        return verbatim(new)

@@ -13,8 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateways.embedded_append import Append, insert
-from gateways.embedded_file import begin, checkpoint, explain, open_checked, primary, touch
-from gateways.embedded_recorder import Row
+from gateways.embedded_file import begin, checkpoint, explain, open_to_write, primary, touch
+from gateways.embedded_recorder import Draft
+from gateways.embedded_seals import Seal, seal
 from gateways.embedded_thread import LoopThread
 from processmanager.ports import OutcomeUnknown, StoreUnavailable
 
@@ -37,8 +38,8 @@ REOPEN_PAUSE = 1.0
 class GroupCommit:
     """The one writer of this process. Other processes may write to the same file between its batches."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, committed: Callable[[int], None]) -> None:
-        """``committed`` is called on the loop with the log's last position after each commit."""
+    def __init__(self, path: Path, connection: sqlite3.Connection, committed: Callable[[Seal], None]) -> None:
+        """``committed`` is called on the loop with the log's newest seal after each commit."""
         self._path = path
         self._committed = committed
         self._loop = asyncio.get_running_loop()
@@ -50,11 +51,12 @@ class GroupCommit:
         self._closing = False
         self._tried_at = 0.0
         self._checkpointed = 0
+        self._sealed: Seal | None = None
         self.fault: str | None = None
         self._task = self._loop.create_task(self._run(), name="log-writer")
 
-    def submit(self, stream: str, expected: int, rows: Sequence[Row]) -> "asyncio.Future[int]":
-        """Queue an append of at least one row. The future has its position, or the port's errors.
+    def submit(self, stream: str, expected: int, drafts: Sequence[Draft]) -> "asyncio.Future[int]":
+        """Queue an append of at least one event. The future has its position, or the port's errors.
 
         Raises StoreUnavailable at once when the writer is closed or too many wait.
         """
@@ -63,7 +65,7 @@ class GroupCommit:
         if len(self._waiting) >= MOST_WAITING:
             raise StoreUnavailable(f"{MOST_WAITING} appends are waiting already")
         answer = self._loop.create_future()
-        self._waiting.append(Append(stream, expected, rows, answer, self._loop.time()))
+        self._waiting.append(Append(stream, expected, drafts, answer, self._loop.time()))
         self._work.set()
         return answer
 
@@ -127,16 +129,18 @@ class GroupCommit:
 
     async def _write(self, batch: Sequence[Append]) -> None:
         """Write a batch and answer all of it. An empty one only finds out whether that can be done."""
-        committing = False
+        committing, sealed = False, None
         try:
             connection = await self._open()
             await self._begin(connection)
-            before = connection.total_changes
+            chains: list[bytes] = []
             for append in batch:
-                insert(connection, append)
+                insert(connection, append, chains)
+            if chains:
+                sealed = seal(connection, max(append.position for append in batch), chains, self._sealed)
             if not batch:
                 touch(connection)
-            committing = not batch or connection.total_changes != before
+            committing = not batch or sealed is not None
             await self._finish(connection, committing=committing)
         except Exception as error:
             failure = await self._recover(error)
@@ -145,8 +149,9 @@ class GroupCommit:
                 append.fail(OutcomeUnknown(str(failure)) if unknown else failure)
         else:
             self.fault = None
-            if batch and committing:
-                self._committed(max(append.position for append in batch))
+            if sealed is not None:
+                self._sealed = sealed
+                self._committed(sealed)
             for append in batch:
                 append.settle()
 
@@ -155,7 +160,7 @@ class GroupCommit:
             if self._loop.time() - self._tried_at < REOPEN_PAUSE:
                 raise StoreUnavailable(self.fault)
             self._tried_at = self._loop.time()
-            self._connection = await self._thread.call(open_checked, self._path)
+            self._connection = await self._thread.call(open_to_write, self._path)
         return self._connection
 
     async def _begin(self, connection: sqlite3.Connection) -> None:
@@ -176,7 +181,7 @@ class GroupCommit:
     async def _recover(self, error: Exception) -> Exception:
         """Undo the transaction. After anything but a full disk or a lock, give the connection up."""
         failure: Exception = explain(error, self._path) if isinstance(error, sqlite3.Error) else error
-        self.fault, self._tried_at = str(failure), self._loop.time()
+        self.fault, self._tried_at, self._sealed = str(failure), self._loop.time(), None
         if self._connection is not None:
             keep = await self._thread.call(_roll_back, self._connection) and _harmless(error)
             if not keep:

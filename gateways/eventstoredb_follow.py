@@ -6,7 +6,7 @@ from typing import Any
 
 from esdbclient import AsyncEventStoreDBClient, RecordedEvent
 
-from gateways.embedded_file import StoreDamaged
+from gateways.damage import StoreDamaged
 from gateways.eventstoredb_address import Address
 from gateways.eventstoredb_calls import IMPOSSIBLE, apart, read_from_once, subscribe_once
 from gateways.eventstoredb_inbox import Ended, Inbox

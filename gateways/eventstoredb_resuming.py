@@ -7,7 +7,7 @@ from logging import getLogger
 from random import uniform
 from typing import TypeVar
 
-from gateways.embedded_file import StoreDamaged
+from gateways.damage import StoreDamaged
 from gateways.eventstoredb_address import Address
 from gateways.eventstoredb_trouble import trouble
 

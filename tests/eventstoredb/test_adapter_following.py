@@ -8,7 +8,7 @@ import pytest
 from esdbclient import RecordedEvent, StreamState
 
 from domain.decider import NO_STREAM, AnyRecorded, Unreadable
-from gateways.embedded_file import StoreDamaged
+from gateways.damage import StoreDamaged
 from gateways.eventstoredb_inbox import BATCH, Inbox
 from processmanager.ports import StoreUnavailable
 from tests.eventstoredb.adapting import facts, followed, opened, parking, stored

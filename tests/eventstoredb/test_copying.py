@@ -18,7 +18,7 @@ from eventsourcing.application import LocalNotificationLog
 
 from gateways.codec import StoredFact
 from gateways.embedded_file import prepare
-from gateways.embedded_recorder import EventRecorder
+from gateways.embedded_recorder import EventRecorder, VerbatimRecorder
 from tests.deploy.running import ADMITONE, admitone, environment
 from tests.eventstoredb.answers import Failure
 from tests.eventstoredb.clients import until
@@ -59,7 +59,7 @@ def written(data: Path, facts: Sequence[StoredFact]) -> Path:
     """A data directory whose log holds ``facts``."""
     data.mkdir(parents=True, exist_ok=True)
     prepare(data / "log.sqlite")
-    recorder = EventRecorder.at(data / "log.sqlite")
+    recorder = VerbatimRecorder.at(data / "log.sqlite")
     recorder.insert_events(facts)
     recorder.datastore.close()
     return data

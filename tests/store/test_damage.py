@@ -82,7 +82,7 @@ async def test_what_is_no_log_is_refused_in_one_line_and_left_alone(
 
 async def test_a_log_of_a_newer_version_is_refused(path: Path) -> None:
     await written(path)
-    change(path, "PRAGMA user_version=2")
+    change(path, f"PRAGMA user_version={embedded_file.FORMAT + 1}")
     with pytest.raises(StoreDamaged, match="made by a newer version"):
         await EmbeddedStore.open(path)
 

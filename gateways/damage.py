@@ -1,0 +1,7 @@
+"""A log that is not what was written."""
+
+from processmanager.ports import StoreUnavailable
+
+
+class StoreDamaged(StoreUnavailable):
+    """The log is damaged, is no log, or was made by a newer version. Says which in one line."""

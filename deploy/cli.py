@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from deploy.commands.catalogue import catalogue
 from deploy.commands.copy import copy
 from deploy.commands.demo import demo
 from deploy.commands.doctor import doctor
@@ -58,6 +59,7 @@ for command in (
     sql,
     report_command,
     what_if,
+    catalogue,
 ):
     admitone.add_command(command)
 

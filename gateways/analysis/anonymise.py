@@ -33,7 +33,7 @@ HARMLESS = frozenset(
         "standing",
         "event",
     }
-    | {"expires_at", "grace_until", "at"}
+    | {"expires_at", "grace_until", "at", "made"}
 )
 """Columns, and fields of events, whose texts name nobody and are chosen from a few or are times."""
 

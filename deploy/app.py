@@ -172,6 +172,7 @@ def _http_options(settings: Settings, places: Places) -> HttpOptions:
         classic_sessions=settings.classic_sessions,
         session_cookie=settings.session_cookie,
         secure_cookies=settings.secure_cookies,
+        operator_keys=settings.operator_key,
         rate_limit=settings.rate_limit,
         rate_file=places.rates if settings.workers > 1 else None,
         trusted_proxies=settings.trusted_proxies,

@@ -8,6 +8,7 @@ import click
 from deploy.commands.catalogue import catalogue
 from deploy.commands.copy import copy
 from deploy.commands.demo import demo
+from deploy.commands.dispute_pack import dispute_pack
 from deploy.commands.doctor import doctor
 from deploy.commands.events import events
 from deploy.commands.export import export
@@ -54,6 +55,7 @@ for command in (
     settle,
     parked,
     refund,
+    dispute_pack,
     copy,
     export,
     sql,

@@ -96,6 +96,16 @@ class Settings(Struct, frozen=True, kw_only=True):
             secret=True,
         ),
     ] = ()
+    operator_key: Annotated[
+        tuple[bytes, ...],
+        Setting(
+            reading.keys,
+            "keys of operators, each at least 32 bytes, comma-separated, sent as Authorization: Bearer; "
+            "unset: nobody is one",
+            option=False,
+            secret=True,
+        ),
+    ] = ()
     session_cookie: Annotated[
         str, Setting(reading.cookie_name, "name of the session cookie", option=False)
     ] = "session"

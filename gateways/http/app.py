@@ -13,8 +13,10 @@ from gateways.http.health import Health
 from gateways.http.histories import Histories
 from gateways.http.keys import Keys
 from gateways.http.openapi import Document
+from gateways.http.operators import Operators
 from gateways.http.options import HttpOptions, Services
 from gateways.http.orders import Orders
+from gateways.http.paid import Paid
 from gateways.http.payments import Payments
 from gateways.http.routes import Route, endpoints, mounted
 from gateways.http.session import SessionCookies
@@ -34,6 +36,7 @@ def build_http(services: Services, options: HttpOptions) -> Edge:
     routes = [
         *_classic(services, options, cookies),
         *histories.routes(),
+        *Paid(services.archive, services.as_of, Operators(options.operator_keys)).routes(),
         *hooks,
         *health.routes(),
         document.route(),

@@ -114,7 +114,7 @@ class Histories:
         name = named(facts, listing.seller, session.user if session else None)
         entries, position = timeline(facts, name, discreet=True), facts[-1].position
         if not wants_page(call):
-            body = HistoryBody(ticket_id, listing.title, position, [*map(_entry, entries)])
+            body = HistoryBody(ticket_id, listing.title, position, [*map(entry_body, entries)])
             return tagged(call, json(200, body, VARY, *true_at(then)))
         return tagged(
             call,
@@ -160,7 +160,7 @@ class Histories:
                 None if told.at is None else moment(told.at),
                 told.over,
                 purchase.position,
-                [*map(_entry, entries)],
+                [*map(entry_body, entries)],
             )
             return tagged(call, json(200, body, VARY, *true_at(then)))
         return tagged(
@@ -202,7 +202,7 @@ def named(facts: Iterable[AnyRecorded], seller: str, reader: str | None) -> Name
     return lambda who: names.get(who, "the shop")
 
 
-def _entry(entry: Entry) -> EntryBody:
+def entry_body(entry: Entry) -> EntryBody:
     return EntryBody(
         entry.position,
         moment(entry.at),

@@ -20,6 +20,7 @@ ANY_ROUTE = (429, 500, 503)
 WRITES = (403, 408, 413)
 TAKES = (415,)
 SESSION = "session"
+OPERATOR = "operator"
 
 _PART = re.compile(r":(\w+)")
 _TEXT = {"schema": {"type": "string"}}
@@ -64,7 +65,10 @@ def document(routes: Sequence[Route], cookie: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {SESSION: {"type": "apiKey", "in": "cookie", "name": cookie}},
+            "securitySchemes": {
+                SESSION: {"type": "apiKey", "in": "cookie", "name": cookie},
+                OPERATOR: {"type": "http", "scheme": "bearer"},
+            },
         },
     }
 
@@ -72,7 +76,7 @@ def document(routes: Sequence[Route], cookie: str) -> dict[str, Any]:
 def statuses(route: Route) -> dict[int, Any]:
     """Every status that ``route`` can answer with, and the shape of its body."""
     errors = [*ANY_ROUTE, *route.errors]
-    if route.signed_in:
+    if route.signed_in or route.operator:
         errors.append(401)
     if route.method not in {"GET", "HEAD"}:
         errors.extend(WRITES)
@@ -104,8 +108,8 @@ def _operation(route: Route, shape: dict[str, Any]) -> dict[str, Any]:
     parameters = [*_path_parameters(route), *map(_query_parameter, route.query), *_headers(route)]
     if parameters:
         operation["parameters"] = parameters
-    if route.signed_in:
-        operation["security"] = [{SESSION: []}]
+    if security := _security(route):
+        operation["security"] = security
     if route.takes is not None:
         media = {"schema": shape[str(route.takes)]}
         operation["requestBody"] = {
@@ -113,6 +117,12 @@ def _operation(route: Route, shape: dict[str, Any]) -> dict[str, Any]:
             "content": {"application/json": media, "application/x-www-form-urlencoded": media},
         }
     return operation
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    """What opens the route: any one of these."""
+    keys = ((SESSION, route.signed_in), (OPERATOR, route.operator))
+    return [{name: []} for name, taken in keys if taken]
 
 
 def _tag(path: str) -> str:

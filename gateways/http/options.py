@@ -24,6 +24,7 @@ class HttpOptions(Struct, frozen=True, kw_only=True):
     jwt_keys: HS256 keys of at least 32 bytes; the first signs, all verify.
     classic_sessions: accept tokens without an end, for any validly signed user.
     secure_cookies: cookies and HSTS for https, whatever the request came by.
+    operator_keys: each proves that an operator asks; none: nobody does.
     rate_limit: requests a minute and address; None for no limit.
     rate_file: where processes that serve the same port count together; None for one process alone.
     trusted_proxies: addresses or networks whose X-Forwarded-For and -Proto are believed.
@@ -37,6 +38,7 @@ class HttpOptions(Struct, frozen=True, kw_only=True):
     session_cookie: str = "session"
     session_lifetime: timedelta = timedelta(hours=12)
     secure_cookies: bool = False
+    operator_keys: tuple[bytes, ...] = ()
     rate_limit: int | None = 100
     rate_file: Path | None = None
     trusted_proxies: tuple[str, ...] = ()

@@ -33,7 +33,7 @@ class Route(Struct, frozen=True, kw_only=True):
     summary: one line for readers of the document. takes: the shape of the body, if one is read.
     answers: statuses that are no errors, and the shape of their bodies. errors: the statuses of errors
     beside those that any route can give. signed_in: a session is needed. key: takes an Idempotency-Key.
-    page: also answers with a page, to whoever asks for one.
+    page: also answers with a page, to whoever asks for one. operator: an operator's key is taken.
     body_limit: bytes of a body, if not as everywhere. limited: counts against its caller's rate.
     """
 
@@ -48,6 +48,7 @@ class Route(Struct, frozen=True, kw_only=True):
     signed_in: bool = False
     key: bool = False
     page: bool = False
+    operator: bool = False
     body_limit: int | None = None
     limited: bool = True
 

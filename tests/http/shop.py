@@ -19,6 +19,9 @@ from domain.decider import AnyRecorded
 from tests.eventstoredb.cluster import Cluster
 
 KEY = b"the key of the house, long enough by far"
+OPERATOR = "an operator's key, 32 bytes and more: 7f3a9c"
+BEARER = {"authorization": f"Bearer {OPERATOR}"}
+"""What an operator sends."""
 SOME_ID = "5f1e9a0c2b4d6e8f0a1c3e5d"
 """The shape of an id, and nobody's."""
 
@@ -52,6 +55,7 @@ async def opened(data: Path, **changed: Any) -> AsyncIterator["Shop"]:
         "data": data,
         "demo": False,
         "jwt_key": (KEY,),
+        "operator_key": (b"an older key of an operator: 8d1e0b2", OPERATOR.encode()),
         "classic_sessions": True,
         "rate_limit": None,
     }

@@ -8,9 +8,11 @@ import httpx
 from msgspec import Struct
 
 from gateways.http.openapi import ANY_ROUTE
-from tests.http.shop import SOME_ID, Shop, soon
+from tests.http.shop import BEARER, SOME_ID, Shop, soon
 
 TICKETS, TICKET = "/api/tickets", "/api/tickets/{ticket}"
+PAYMENT = "/api/v1/payments/{payment}"
+PACK = "/api/v1/payments/{payment}/dispute-pack"
 HISTORY, EXPLAIN = "/api/v1/tickets/{ticket}/history", "/api/v1/orders/{order}/explain"
 ORDERS, ORDER, CANCEL = "/api/orders", "/api/orders/{order}", "/api/orders/cancel/{order}"
 GOOD = {"email": "test@test.com", "password": "password"}
@@ -169,9 +171,14 @@ class Story:
         for path in (ORDERS, "/api/payments"):
             await self.ask(self.nobody, "POST", path, json={})
             await self.ask(self.buyer, "POST", path, json={})
+        paid: dict[str, Any] = {}
         for token in ("tok_chargeDeclined", "tok_visa", "tok_visa"):
             body = {"token": token, "orderId": held[0]}
-            await self.ask(self.buyer, "POST", "/api/payments", json=body)
+            paid |= await self.ask(self.buyer, "POST", "/api/payments", json=body)
+        for client, headers in ((self.nobody, {}), (self.other, {}), (self.buyer, {}), (self.nobody, BEARER)):
+            for key in (paid["id"], SOME_ID):
+                await self.ask(client, "GET", PAYMENT, key, headers=headers)
+                await self.ask(client, "GET", PACK, key, headers=headers)
         for client in (self.nobody, self.other, self.buyer):
             await self.ask(client, "GET", ORDERS)
             for key in (held[0], SOME_ID):

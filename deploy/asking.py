@@ -58,7 +58,7 @@ def _named(projection: Projection, sql: str) -> bool:
 def _copy(model: Rebuilt, of: Sequence[tuple[str, Table]], warehouse: Warehouse) -> None:
     held = model.finish()
     if held:
-        raise Failed(f"{held[0]} cannot be applied to a read model, so its rows are not complete")
+        raise Failed(f"{held[0].stream} cannot be applied to a read model, so its rows are not complete")
     for name, table in of:
         for rows in model.rows(name):
             warehouse.fill(table, rows)

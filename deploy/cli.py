@@ -14,6 +14,7 @@ from deploy.commands.events import events
 from deploy.commands.export import export
 from deploy.commands.history import history
 from deploy.commands.parked import parked
+from deploy.commands.project import project
 from deploy.commands.reconcile import reconcile
 from deploy.commands.refund import refund
 from deploy.commands.report import report as report_command
@@ -62,6 +63,7 @@ for command in (
     report_command,
     what_if,
     catalogue,
+    project,
 ):
     admitone.add_command(command)
 

@@ -132,4 +132,4 @@ async def write_table(
         for rows in model.rows(wanted.name):
             writer.write([change(row) for row in rows])
             written += len(rows)
-    return written, held
+    return written, tuple(each.stream for each in held)

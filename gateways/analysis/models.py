@@ -10,6 +10,7 @@ from domain.decider import AnyRecorded
 from gateways.analysis.columns import Column, Row, Table
 from gateways.analysis.writers import BATCH
 from projections.file import HOUSEKEEPING, MEMORY, connect
+from projections.held import Held
 from projections.projection import Projection, moment
 from projections.read_model import ReadModel
 
@@ -95,12 +96,12 @@ def _column(name: str, type_: str) -> Column:
 
 
 class Rebuilt:
-    """A read model in a file of its own, made from the log up to wherever it is fed to."""
+    """A read model in a file of its own at ``path``, made from the log up to wherever it is fed to."""
 
     def __init__(self, projection: Projection, folder: Path) -> None:
         self._projection = projection
-        self._path = folder / f"{projection.name}.sqlite"
-        self._model = ReadModel(projection, self._path)
+        self.path = folder / f"{projection.name}.sqlite"
+        self._model = ReadModel(projection, self.path)
         self._model.leave_upkeep()
         self._staged = 0
 
@@ -112,10 +113,10 @@ class Rebuilt:
             self._model.save()
             self._staged = 0
 
-    def finish(self) -> tuple[str, ...]:
+    def finish(self) -> tuple[Held, ...]:
         """End the feeding. The streams that could not be applied: what they say is missing."""
         self._model.resume_upkeep()
-        held = tuple(each.stream for each in self._model.held)
+        held = self._model.held
         self._model.close()
         return held
 
@@ -123,7 +124,7 @@ class Rebuilt:
         """A table, a batch at a time, in the file's own order."""
         columns = tables(self._projection)[table].columns
         times = [index for index, column in enumerate(columns) if column.kind == "time"]
-        with closing(connect(self._path, read_only=True)) as connection:
+        with closing(connect(self.path, read_only=True)) as connection:
             yield from _batches(connection, table, times)
 
 

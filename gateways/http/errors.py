@@ -151,7 +151,7 @@ def _http(error: HTTPException) -> Answer:
 
 
 def _unreadable(error: UnreadableStream) -> Answer:
-    """Nothing is decided on what a newer version wrote, or somebody damaged, before an operator has seen it."""
+    """Nothing is decided on what a newer version wrote, or somebody damaged, before an operator saw it."""
     structlog.get_logger("admitone.http").error("a stream cannot be read", reason=str(error))
     return unavailable(UNREADABLE)
 

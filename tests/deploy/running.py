@@ -30,6 +30,12 @@ class Running:
     def signal(self, number: int = signal.SIGTERM) -> None:
         self.process.send_signal(number)
 
+    def kill(self) -> None:
+        """SIGKILL to all of its processes, and to the supervisor first: it would start the others again."""
+        for pid in (self.process.pid, *self.workers(), *self.projectors()):
+            os.kill(pid, signal.SIGKILL)
+        self.ended()
+
     def ended(self) -> int:
         """Its exit status, once it has ended."""
         return self.process.wait(PATIENCE)

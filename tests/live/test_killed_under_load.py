@@ -7,12 +7,11 @@ end no ticket was sold twice, and the doctor finds log, read models, deadlines a
 import asyncio
 import os
 import random
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.load import Answer
-from tests.deploy.running import Running, admitone, running
+from tests.deploy.running import admitone, running
 from tests.live.crowd import KEY, ask, list_tickets, pay, reserve, said, show
 
 KILLS = int(os.environ.get("ADMITONE_TEST_KILLS", "4"))
@@ -30,7 +29,7 @@ async def test_nothing_that_was_answered_201_is_lost_when_the_server_is_killed(t
             tickets = await list_tickets(server.port, BUYERS)
             buying = asyncio.create_task(_buy_until_it_dies(server.port, tickets, orders, paid))
             await asyncio.sleep(chance.uniform(0.05, 0.4))
-            _kill(server)
+            server.kill()
             await buying
     with running(data, "--no-demo", jwt_key=KEY, rate_limit="off") as server:
         await _all_is_there(server.port, orders, paid)
@@ -38,13 +37,6 @@ async def test_nothing_that_was_answered_201_is_lost_when_the_server_is_killed(t
     assert orders, "every server died before its first answer"
     diagnosis = admitone("doctor", "--data", str(data))
     assert diagnosis.returncode == 0, diagnosis.stdout + diagnosis.stderr
-
-
-def _kill(server: Running) -> None:
-    """All of its processes, and the supervisor first: it would start the others again."""
-    for pid in (server.process.pid, *server.workers(), *server.projectors()):
-        os.kill(pid, signal.SIGKILL)
-    server.ended()
 
 
 async def _buy_until_it_dies(

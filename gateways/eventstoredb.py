@@ -23,6 +23,7 @@ from gateways.eventstoredb_calls import CLOSED, Calls, append_once, read_from_on
 from gateways.eventstoredb_follow import SILENCE, Following
 from gateways.eventstoredb_gone import gap, notes, says_deleted, whole_from
 from gateways.eventstoredb_group import ConsumerGroup
+from gateways.eventstoredb_links import Links, chained
 from gateways.eventstoredb_looks import (
     as_recorded,
     first_look,
@@ -89,6 +90,7 @@ class EventStoreDBStore:
         self._looks = Calls(address, LOOK)
         self._followings: set[Following] = set()
         self._groups: list[ConsumerGroup] = []
+        self._links = Links()
         self._head = 0
         self._again: asyncio.Task[None] | None = None
 
@@ -105,6 +107,8 @@ class EventStoreDBStore:
                 next_ = page[-1].stream_position + 1
         except (NotFound, StreamIsDeleted) as error:
             return await self._missing(stream, after, deleted=isinstance(error, StreamIsDeleted))
+        if events:
+            self._links.saw(events[-1])
         return whole_from(stream, after + 1, [self._recorded(event) for event in events], self._head)
 
     async def append(self, stream: str, events: Sequence[AnyProposed], expected: int) -> int:
@@ -113,8 +117,9 @@ class EventStoreDBStore:
             raise WrongRevision(f"{stream} is never at revision {expected}")
         if not events:
             return await self._append_nothing(stream, expected)
-        encoded = [self._encoded(proposed) for proposed in events]
         stream.encode()  # a name that cannot be written is found out here, not inside a call
+        before = self._links.behind(stream, expected) or await self._link(stream, expected)
+        encoded, link = chained(self._codec, stream, events, expected, before)
         try:
             position = await self._calls.call(
                 lambda client, timeout: append_once(
@@ -135,6 +140,7 @@ class EventStoreDBStore:
             # An append that stands there already, but can no longer be read, has no position.
             raise WrongRevision(f"{stream} was cut off")
         self._head = max(self._head, position)
+        self._links.remember(stream, expected + len(events), link)
         return int(position)
 
     async def follow(self, after: int = 0) -> AsyncIterator[Sequence[AnyRecorded]]:
@@ -229,6 +235,16 @@ class EventStoreDBStore:
         stream.encode()
         return await page_of(calls, stream, first, limit)
 
+    async def _link(self, stream: str, revision: int) -> bytes:
+        """The link behind an event that this process has neither read nor written."""
+        try:
+            found = await self._page(self._calls, stream, revision, 1)
+        except (NotFound, StreamIsDeleted):
+            found = []
+        if not found or found[0].stream_position != revision:
+            raise WrongRevision(f"{stream} has no revision {revision}")
+        return self._links.saw(found[0])
+
     async def _settle(
         self, stream: str, events: Sequence[NewEvent], expected: int, error: OutcomeUnknown
     ) -> int:
@@ -270,10 +286,6 @@ class EventStoreDBStore:
             for first in (await self.read(stream))[:1]:
                 if isinstance(first.event, Unreadable):
                     yield replace(first, position=position_of(event))
-
-    def _encoded(self, proposed: AnyProposed) -> NewEvent:
-        encoded = self._codec.encode(proposed)
-        return NewEvent(encoded.type, encoded.data, encoded.metadata, id=proposed.id)
 
     def _recorded(self, event: RecordedEvent) -> AnyRecorded:
         return as_recorded(event, self._codec)

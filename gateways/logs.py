@@ -2,7 +2,7 @@
 
 Our own lines (structlog) and those of libraries (logging) go through one chain of processors, so every
 line has ``ts``, ``level``, ``msg`` and ``logger``, and within a request its ``request_id``. Values under
-names that stand for secrets are never written.
+names that stand for secrets are never written, nor the number of a card that a client has sent by mistake.
 """
 
 import logging
@@ -15,6 +15,7 @@ import msgspec
 import structlog
 from structlog.contextvars import merge_contextvars
 
+from gateways.card_numbers import without_card_numbers
 from gateways.log_lines import Lines
 
 Line: TypeAlias = MutableMapping[str, Any]
@@ -23,6 +24,8 @@ SECRETS = frozenset(
     "password secret token jwt jwt_key key authorization cookie set-cookie session client_secret".split()
 )
 _QUIET = ("uvicorn", "apscheduler", "httpx", "httpcore", "asyncio")
+_TALKATIVE = ("stripe",)
+"""Libraries that write out the bodies of answers at the level debug, with secrets of buyers in them."""
 _PLAIN_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
     "asctime",
@@ -54,6 +57,8 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     logging.captureWarnings(True)
     for library in _QUIET:
         logging.getLogger(library).setLevel(number if level == "debug" else max(number, logging.WARNING))
+    for library in _TALKATIVE:
+        logging.getLogger(library).setLevel(max(number, logging.WARNING))
 
 
 class _Named:
@@ -106,9 +111,18 @@ def _without_secrets(_: Any, __: str, line: Line) -> Line:
     return line
 
 
+def _without_cards(_: Any, level: str, line: Line) -> Line:
+    """What clients have sent: the path in the line of each request, and whatever is told of trouble."""
+    for name in ("path",) if level == "info" else tuple(line):
+        value = line.get(name)
+        if isinstance(value, str):
+            line[name] = without_card_numbers(value)
+    return line
+
+
 def _rendering(readable: bool) -> list[Any]:
     if not readable:
-        return [structlog.processors.format_exc_info, _as_json]
+        return [structlog.processors.format_exc_info, _without_cards, _as_json]
     console = structlog.dev.ConsoleRenderer(
         event_key="msg",
         timestamp_key="ts",
@@ -121,7 +135,7 @@ def _rendering(readable: bool) -> list[Any]:
         line["ts"] = line["ts"].astimezone().strftime("%H:%M:%S")
         return str(console(logger, level, line)).encode("utf-8", "backslashreplace")
 
-    return [render]
+    return [_without_cards, render]
 
 
 def _as_json(_: Any, __: str, line: Line) -> bytes:

@@ -24,6 +24,9 @@ from projections.projection import Projection
 if TYPE_CHECKING:
     from gateways.analysis.writers import Writer
 
+Change = Callable[[Row], Row]
+"""What is done to each row on its way."""
+
 Tell = Callable[[int], None]
 """Told the position that was reached."""
 
@@ -96,7 +99,7 @@ async def write_events(
     span: Span,
     types: frozenset[str] | None,
     writer: "Writer",
-    change: Callable[[Row], Row],
+    change: Change | None,
     tell: Tell,
 ) -> int:
     """How many events were written."""
@@ -104,7 +107,8 @@ async def write_events(
     written = 0
     async with aclosing(pages(log, span, tell)) as part:
         async for page in part:
-            rows += map(change, event_rows(page if types is None else _of(types, page)))
+            found = event_rows(page if types is None else _of(types, page))
+            rows += found if change is None else map(change, found)
             if len(rows) >= BATCH:
                 writer.write(rows)
                 written += len(rows)
@@ -119,7 +123,7 @@ def _of(types: frozenset[str], page: Sequence[AnyRecorded]) -> list[AnyRecorded]
 
 
 async def write_table(
-    log: Log, span: Span, wanted: Source, writer: "Writer", change: Callable[[Row], Row], tell: Tell
+    log: Log, span: Span, wanted: Source, writer: "Writer", change: Change | None, tell: Tell
 ) -> tuple[int, tuple[str, ...]]:
     """How many rows were written, and which streams are missing because they could not be applied."""
     assert wanted.projection is not None, "the events are no read model"
@@ -130,6 +134,6 @@ async def write_table(
                 model.take(page)
         held, written = model.finish(), 0
         for rows in model.rows(wanted.name):
-            writer.write([change(row) for row in rows])
+            writer.write(rows if change is None else [change(row) for row in rows])
             written += len(rows)
     return written, tuple(each.stream for each in held)

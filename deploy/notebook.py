@@ -68,7 +68,7 @@ class Past:
             only, rows = known_types(None if types is None else ",".join(types)), _Kept(EVENTS)
             async with self._log() as log:
                 part = await span(log, _text(since), _text(until))
-                await write_events(log, part, only, rows, lambda row: row, lambda _: None)
+                await write_events(log, part, only, rows, None, lambda _: None)
             return rows.table()
 
         return _run(read)
@@ -83,7 +83,7 @@ class Past:
             rows = _Kept(wanted.table)
             async with self._log() as log:
                 until = Span(last=await position(log, _text(at), "at"))
-                await write_table(log, until, wanted, rows, lambda row: row, lambda _: None)
+                await write_table(log, until, wanted, rows, None, lambda _: None)
             return rows.table()
 
         return _run(read)

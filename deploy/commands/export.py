@@ -108,7 +108,7 @@ async def _export(
     async with opened(told) as log:
         part = await span(log, *ends)
         writer = WRITERS[form](wanted.table, file)
-        change = Anonymiser(wanted.table).row if anonymise else lambda row: row
+        change = Anonymiser(wanted.table).row if anonymise else None
         held: tuple[str, ...] = ()
         with reaching(log.head()) as tell:
             if wanted.projection is None:

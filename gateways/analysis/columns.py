@@ -3,7 +3,7 @@
 ``at`` is a word of SQL's own in DuckDB, so the time of an event is called ``decided_at`` in every table.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, json
@@ -67,19 +67,28 @@ EVENTS = Table(
 )
 
 _encode = json.Encoder().encode
+_texts = json.Decoder(list[str]).decode
 
 
-def event_row(fact: AnyRecorded) -> Row:
-    """An event as a row of EVENTS."""
-    known, event = fact.metadata, fact.event
+def event_rows(page: Sequence[AnyRecorded]) -> list[Row]:
+    """A page of the log as rows of EVENTS."""
+    # msgspec writes a page of ids in a fifth of the time that str() takes.
+    ids = _texts(_encode([fact.id for fact in page]))
+    return [_event_row(fact, id_) for fact, id_ in zip(page, ids, strict=True)]
+
+
+def _event_row(fact: AnyRecorded, id_: str) -> Row:
+    known, event, stream = fact.metadata, fact.event, fact.stream
+    data: str | None
+    unreadable: str | None
     if isinstance(event, Unreadable):
         type_, data, unreadable = event.type, _if_json(event.data), event.reason
     else:
         type_, data, unreadable = type(event).__name__, _encode(event).decode(), None
-    category, _, key = fact.stream.partition("-")
+    category, _, key = stream.partition("-")
     return (
         fact.position,
-        fact.stream,
+        stream,
         category,
         key,
         fact.revision,
@@ -88,16 +97,11 @@ def event_row(fact: AnyRecorded) -> Row:
         known.actor,
         known.correlation,
         known.causation,
-        str(fact.id),
+        id_,
         known.schema,
         data,
         unreadable,
     )
-
-
-def event_rows(page: Iterable[AnyRecorded]) -> list[Row]:
-    """A page of the log as rows of EVENTS."""
-    return [event_row(fact) for fact in page]
 
 
 def _if_json(data: bytes) -> str | None:

@@ -17,6 +17,10 @@ BATCH = 10_000
 """Rows that are kept before they are written: some ten megabytes of events."""
 
 
+_REPEATED = frozenset("category type actor schema currency status kind state standing seller buyer".split())
+"""Columns of few values, which a dictionary makes smaller; for the others it would be made in vain."""
+
+
 class Writer(Protocol):
     """Writes one table to an open binary file."""
 
@@ -78,7 +82,8 @@ class Parquet:
         from pyarrow import parquet
 
         self._schema = arrow_schema(table)
-        self._writer = parquet.ParquetWriter(file, self._schema, compression="zstd")
+        few = [each.name for each in table.columns if each.name in _REPEATED]
+        self._writer = parquet.ParquetWriter(file, self._schema, compression="zstd", use_dictionary=few)
 
     def write(self, rows: Sequence[Row]) -> None:
         self._writer.write_batch(record_batch(rows, self._schema))

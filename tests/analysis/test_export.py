@@ -197,7 +197,7 @@ def test_however_long_the_log_only_a_batch_of_it_is_kept() -> None:
         def close(self) -> None: ...
 
     log = cast("Log", Long())
-    count = asyncio.run(write_events(log, Span(), None, Counting(), lambda row: row, lambda _: None))
+    count = asyncio.run(write_events(log, Span(), None, Counting(), None, lambda _: None))
     assert count == sum(kept) == 100_000
     assert max(kept) <= BATCH + 50
 

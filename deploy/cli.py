@@ -15,6 +15,7 @@ from deploy.commands.export import export
 from deploy.commands.history import history
 from deploy.commands.parked import parked
 from deploy.commands.project import project
+from deploy.commands.rebuild import rebuild
 from deploy.commands.reconcile import reconcile
 from deploy.commands.refund import refund
 from deploy.commands.report import report as report_command
@@ -22,6 +23,7 @@ from deploy.commands.serve import serve
 from deploy.commands.settle import settle
 from deploy.commands.show import show
 from deploy.commands.sql import sql
+from deploy.commands.verify import verify
 from deploy.commands.verify_log import verify_log
 from deploy.commands.what_if import what_if
 from deploy.failing import explain, report, trace
@@ -54,6 +56,8 @@ for command in (
     verify_log,
     reconcile,
     settle,
+    verify,
+    rebuild,
     parked,
     refund,
     dispute_pack,

@@ -12,6 +12,7 @@ from deploy.reading import EMBEDDED
 from deploy.settings import Settings, option_name
 from deploy.stores import named_by
 from domain.decider import NO_STREAM, AnyRecorded
+from gateways.embedded import EmbeddedStore
 
 if TYPE_CHECKING:
     from gateways.eventstoredb_beside import EventStoreDBBeside
@@ -21,7 +22,10 @@ class Log(Protocol):
     """A log that is only read.
 
     hidden: streams of which the store no longer shows everything, and why, as far as was read.
+    kind: of which kind the store is.
     """
+
+    kind: str
 
     hidden: dict[str, str]
 
@@ -59,6 +63,8 @@ async def opened(told: Settings) -> AsyncIterator[Log]:
 
 
 class _InDirectory:
+    kind = EmbeddedStore.kind
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self.hidden: dict[str, str] = {}
@@ -80,6 +86,7 @@ class _OnEventStoreDB:
     def __init__(self, log: "EventStoreDBBeside") -> None:
         self._log = log
         self.hidden = log.hidden
+        self.kind = log.kind
 
     def head(self) -> int:
         return self._log.head()

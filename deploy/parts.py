@@ -30,6 +30,7 @@ from projections.projection import Projection
 from projections.read_model import ReadModel
 from projections.reconciliation import RECONCILIATION
 from projections.temporal import Kept, temporal
+from projections.turning import adopt
 
 TICKETS_KEPT = Kept(CATALOGUE, "ticket", born="listed", owner="seller", whole="for_sale = 1")
 ORDERS_KEPT = Kept(ORDERS, "placed_order", born="placed", owner="buyer", whole="1")
@@ -143,6 +144,7 @@ def open_models(parts: Parts, slot: Path, closing: AsyncExitStack) -> dict[str, 
     models = {}
     for projection in MODELS:
         path = model_file(slot, projection)
+        adopt(projection, path)
         models[projection.name] = ReadModel(projection, path, retry=retry, now=parts.clock.now)
         closing.callback(models[projection.name].close)
     return models

@@ -40,6 +40,7 @@ class EventStoreDBBeside:
         self._calls = Calls(address, START)
         self._codec = Codec()
         self.hidden: dict[str, str] = {}
+        self.kind = store.kind
 
     def head(self) -> int:
         """The last position that was seen."""

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from domain.decider import AnyRecorded
 from projections.origin import Origin
 from projections.read_model import ReadModel
+from projections.turning import Followable, fulfil
 
 log = logging.getLogger("admitone.projections")
 
@@ -133,6 +134,11 @@ class Feeding:
                 break
             self.model.retry(held, events)
         await self.shorten()
+
+    async def turn(self, store: Followable) -> None:
+        """Go on with another file that was made beside this one, if somebody wishes so."""
+        if self._first_pass is None:
+            await fulfil(self.model, store, self._in_thread)
 
     async def shorten(self) -> None:
         """Move the write-ahead log into the file when it has grown long.

@@ -4,6 +4,7 @@ Only what the projection wrote is lost with it, and the log tells that again.
 """
 
 import logging
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -134,10 +135,16 @@ def check(projection: Projection, connection: sqlite3.Connection) -> None:
         raise Unusable("the file was written by another version of the projection")
 
 
+def actual(path: Path | str) -> Path:
+    """The file itself, where ``path`` is a link to it: see projections/generations.py."""
+    return Path(os.path.realpath(path))
+
+
 def remove(path: Path | str) -> None:
     """Delete the file and what SQLite keeps beside it."""
     for suffix in ("", "-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
+        for name in {actual(path), Path(path)}:
+            Path(f"{name}{suffix}").unlink(missing_ok=True)
 
 
 def checkpoint(path: Path | str, how: Literal["PASSIVE", "TRUNCATE"]) -> None:

@@ -200,6 +200,7 @@ class Follower:
             if loop.time() >= beat:
                 await self._look_whether_whole()
                 await self._each(Feeding.tend, self._store.read)
+                await self._each(Feeding.turn, self._store)
                 if self._heal():
                     return None
                 beat = loop.time() + BEAT

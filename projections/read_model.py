@@ -16,7 +16,7 @@ from typing import Any
 
 from domain.decider import AnyRecorded
 from projections.applying import Applier
-from projections.file import MEMORY, checkpoint, connect, is_files_fault, open_or_make, remove
+from projections.file import MEMORY, actual, checkpoint, connect, is_files_fault, open_or_make, remove
 from projections.held import Held, RetryRule, operators_words
 from projections.projection import Projection, moment
 from projections.waiting import Waiters
@@ -108,6 +108,24 @@ class ReadModel:
         self._connection.close()
         remove(self.path)
         self._open()
+
+    def another(self, path: Path) -> "ReadModel":
+        """Another file of this same model, which feeds from the same log. Raises as this did."""
+        other = ReadModel(self.projection, path, retry=self._rule, now=self.now)
+        other.kind = self.kind
+        return other
+
+    def exchange(self, other: "ReadModel") -> None:
+        """Go on with the file of ``other``, which shows the same position, and leave it this one's.
+
+        What was staged must have been saved, here and there.
+        """
+        assert (self.position, self.saved) == (other.position, other.saved) == (self.saved, self.position)
+        for name in ("_connection", "_asked", "_execute", "_applier", "_last_id", "origin", "partial"):
+            mine, its = getattr(self, name), getattr(other, name)
+            setattr(self, name, its)
+            setattr(other, name, mine)
+        self._file = self._file_there()
 
     def close(self) -> None:
         """Save, and let go of the file. No call may follow."""
@@ -275,7 +293,7 @@ class ReadModel:
     def unchecked_bytes(self) -> int:
         """The size of what was committed and is still only in the write-ahead log."""
         try:
-            return os.stat(f"{self.path}-wal").st_size
+            return os.stat(f"{actual(self.path)}-wal").st_size
         except FileNotFoundError:
             return 0
 

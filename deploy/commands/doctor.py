@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -44,14 +45,16 @@ def doctor(**options: str | None) -> None:
     console = Console(highlight=False, soft_wrap=True)
     told = load(**options)
     places = existing(told.data) if told.store == EMBEDDED else Places(told.data)
-    models = ModelChecks(places)
-    books = asyncio.run(read_books(told, models))
+    with tempfile.TemporaryDirectory(prefix="admitone-") as folder:
+        models = ModelChecks(places, Path(folder))
+        books = asyncio.run(read_books(told, models))
+        differences = list(models.findings())
     case = Case(books, entries(told.ledger), datetime.now(UTC))
     there = [*data_option(places), *store_option(told)]
     # The card simulator's ledger says nothing of money that Stripe has.
     checks = [check for check in CHECKS if check is not ledger or not told.stripe_secret_key]
     wrong = sum(_tell(console, there, check.__doc__ or "", check(case)) for check in checks)
-    wrong += _tell(console, there, "Each read model is what a rebuild gives.", models.findings())
+    wrong += _tell(console, there, "Each read model is what a rebuild gives.", differences)
     size = f"{books.events:,} events in {len(books.touched):,} streams"
     found = f"{wrong:,} finding{'s' if wrong > 1 else ''}" if wrong else "all is well"
     console.print(f"\n{size}: {found}.")

@@ -13,6 +13,7 @@ from projections.file import HOUSEKEEPING, MEMORY, connect
 from projections.held import Held
 from projections.projection import Projection, moment
 from projections.read_model import ReadModel
+from projections.rebuild import Rebuild
 
 MEANINGS = {
     "amount": "an amount of money in minor units of its currency",
@@ -101,24 +102,15 @@ class Rebuilt:
     def __init__(self, projection: Projection, folder: Path) -> None:
         self._projection = projection
         self.path = folder / f"{projection.name}.sqlite"
-        self._model = ReadModel(projection, self.path)
-        self._model.leave_upkeep()
-        self._staged = 0
+        self._rebuild = Rebuild(projection, self.path, kind="")
 
     def take(self, page: Sequence[AnyRecorded]) -> None:
         """Apply the next events of the log."""
-        self._model.stage(page)
-        self._staged += len(page)
-        if self._staged >= BATCH:
-            self._model.save()
-            self._staged = 0
+        self._rebuild.take(page)
 
     def finish(self) -> tuple[Held, ...]:
         """End the feeding. The streams that could not be applied: what they say is missing."""
-        self._model.resume_upkeep()
-        held = self._model.held
-        self._model.close()
-        return held
+        return self._rebuild.finish()
 
     def rows(self, table: str) -> Iterator[list[Row]]:
         """A table, a batch at a time, in the file's own order."""

@@ -19,12 +19,13 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cluster, reading, replaying, selling
+from benchmarks import cluster, paying, reading, replaying, selling
 from benchmarks.figures import Figure
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 PARTS: dict[str, Callable[[Path], Coroutine[None, None, list[Figure]]]] = {
     "selling": selling.measure,
+    "paying": paying.measure,
     "reading": reading.measure,
     "replaying": replaying.measure,
     "eventstoredb": cluster.measure,

@@ -55,8 +55,11 @@ def request(
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-async def drive(port: int, scripts: Sequence[Script]) -> Outcome:
-    """Run every script on a connection of its own, all at once, to their ends."""
+async def drive(port: int, scripts: Sequence[Script], *, pause: float = 0.0) -> Outcome:
+    """Run every script on a connection of its own, all at once, to their ends.
+
+    pause: seconds that each connection rests between an answer and its next request.
+    """
     loop = asyncio.get_running_loop()
     latencies: list[float] = []
     statuses: dict[int, int] = {}
@@ -67,7 +70,7 @@ async def drive(port: int, scripts: Sequence[Script]) -> Outcome:
 
     connections = []
     for script in scripts:
-        _, connection = await loop.create_connection(lambda: _Connection(record), "127.0.0.1", port)
+        _, connection = await loop.create_connection(lambda: _Connection(record, pause), "127.0.0.1", port)
         connections.append((connection, script))
     began = time.perf_counter()
     ends = [connection.follow(script) for connection, script in connections]
@@ -77,8 +80,9 @@ async def drive(port: int, scripts: Sequence[Script]) -> Outcome:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, record: Callable[[float, int], None]) -> None:
+    def __init__(self, record: Callable[[float, int], None], pause: float) -> None:
         self._record = record
+        self._pause = pause
         self._received = b""
         self._sent_at = 0.0
 
@@ -117,7 +121,11 @@ class _Connection(asyncio.Protocol):
         body, self._received = self._received[head_end + 4 : body_end], self._received[body_end:]
         status = int(head[9:12])
         self._record(time.perf_counter() - self._sent_at, status)
-        self._advance(Answer(status, head, body))
+        found = Answer(status, head, body)
+        if self._pause:
+            asyncio.get_running_loop().call_later(self._pause, self._advance, found)
+        else:
+            self._advance(found)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._end.done():

@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,15 +23,38 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def platform(
-    data: Path, *, hold: int = 900, workers: int = 1, store: str = "embedded"
+    data: Path,
+    *,
+    hold: int = 900,
+    workers: int = 1,
+    store: str = "embedded",
+    more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[int]:
-    """The platform on the data directory ``data``; gives its port. Fsync is on, as ever."""
+    """The platform on the data directory ``data``; gives its port. Fsync is on, as ever.
+
+    more: further settings, by their names.
+    """
+    async with platform_process(data, hold=hold, workers=workers, store=store, more=more) as (port, _):
+        yield port
+
+
+@asynccontextmanager
+async def platform_process(
+    data: Path,
+    *,
+    hold: int = 900,
+    workers: int = 1,
+    store: str = "embedded",
+    more: Mapping[str, str] | None = None,
+) -> AsyncIterator[tuple[int, asyncio.subprocess.Process]]:
+    """The same, with the process to be killed."""
     port = free_port()
     told = {
         "ADMITONE_JWT_KEY": KEY,
         "ADMITONE_RATE_LIMIT": "off",
         "ADMITONE_DRAIN": "0",
         "ADMITONE_LOG_LEVEL": "info",
+        **{f"ADMITONE_{name.upper()}": value for name, value in (more or {}).items()},
     }
     command = [
         str(Path(sys.executable).with_name("admitone")),
@@ -41,8 +65,13 @@ async def platform(
         str(data),
     ]
     command += ["--no-demo", "--hold", str(hold), "--workers", str(workers), "--store", store]
-    async with _running(command, told, data / "server.log", port):
-        yield port
+    async with _running(command, told, data / "server.log", port) as process:
+        yield port, process
+
+
+def kill(process: asyncio.subprocess.Process) -> None:
+    """SIGKILL to a server and all that it has started, as if the power had gone."""
+    os.killpg(process.pid, signal.SIGKILL)
 
 
 @asynccontextmanager
@@ -54,15 +83,21 @@ async def noop(log: Path) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def _running(command: list[str], told: dict[str, str], log: Path, port: int) -> AsyncIterator[None]:
+async def _running(
+    command: list[str], told: dict[str, str], log: Path, port: int
+) -> AsyncIterator[asyncio.subprocess.Process]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as lines:
         process = await asyncio.create_subprocess_exec(
-            *command, env={**os.environ, **told}, stdout=asyncio.subprocess.DEVNULL, stderr=lines
+            *command,
+            env={**os.environ, **told},
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=lines,
+            start_new_session=True,
         )
     try:
         await _answering(process, port, log)
-        yield
+        yield process
     finally:
         if process.returncode is None:
             process.terminate()

@@ -83,6 +83,21 @@ def buy_each(tickets: Iterator[int], buyer: int) -> Script:
         _expect((yield request("POST", "/api/payments", body, cookie=signed_in)), 201)
 
 
+def reserve_into(found: list[str], tickets: Iterator[int], buyer: int) -> Script:
+    """Reserve tickets of one's own, and note their orders."""
+    signed_in = cookie(buyer)
+    for number in tickets:
+        answer = yield _reserve(number, signed_in)
+        _expect(answer, 201)
+        found.append(msgspec.json.decode(answer.body)["id"])
+
+
+def pay(order: str, buyer: int) -> Script:
+    """Pay for one order, and leave it open how that ends."""
+    body = msgspec.json.encode({"token": "tok_visa", "orderId": order})
+    yield request("POST", "/api/payments", body, cookie=cookie(buyer))
+
+
 def contend(number: int, times: int, buyer: int) -> Script:
     """Ask again and again for the one ticket that everybody wants."""
     wanted = _reserve(number, cookie(buyer))

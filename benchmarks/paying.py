@@ -1,0 +1,184 @@
+"""Paying through Stripe's SDK: how many purchases, how many at once, whom it holds up, and what a kill costs.
+
+Stripe is the double in a process of its own, on the same machine; without a delay it is itself the
+bottleneck. What others wait for is measured at a pace that leaves the server time, alone and beside payments.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from itertools import count, islice
+from pathlib import Path
+
+from benchmarks import shop
+from benchmarks.figures import Figure, median
+from benchmarks.load import Outcome, Script, drive
+from benchmarks.serving import kill, platform, platform_process
+from deploy import log_reader
+from domain.order import OrderCompleted
+from tests.stripe.faults import Fault
+from tests.stripe.running import RunningStripe, running_stripe
+
+CONNECTIONS = 64
+DELAY = 0.3
+"""Seconds that each call to Stripe takes in the slow half."""
+ROUNDS = 3
+OTHERS = 16
+PAUSE = 0.1
+"""Seconds between two requests of one of the OTHERS: 160 requests a second of all of them at most."""
+AT_ONCE = 128
+"""Payments that are begun together, to see how many reach Stripe before any is answered."""
+SETTLING = 5.0
+"""Seconds in which they must have reached it."""
+RESUMED = 30.0
+"""Seconds after which a restart that has not resumed its payments is given up."""
+ALONE = "the same requests without payments"
+
+
+async def measure(place: Path, *, each: int = 20) -> list[Figure]:
+    """``each``: purchases of one connection in one round."""
+    data, ledger = place / "paying", place / "stripe"
+    data.mkdir(parents=True)
+    ledger.mkdir()
+    await shop.stock(data, 1 + CONNECTIONS * each * 3 * ROUNDS + AT_ONCE + CONNECTIONS)
+    tickets = count(1)
+    async with running_stripe(ledger) as stripe:
+        told = {"stripe_secret_key": stripe.key, "stripe_url": stripe.url, "stripe_timeout": "30"}
+        async with platform(data, more=told) as port:
+            fast = [await _buy(port, tickets, each) for _ in range(ROUNDS)]
+            async with _slow(stripe):
+                figures = await _slowly(port, tickets, each)
+            figures.append(await _at_once(port, stripe, tickets))
+        figures.append(await _resumed(data, stripe, tickets, told))
+    return [_purchases("0 ms", fast), *figures]
+
+
+# ── How many ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _buy(port: int, tickets: Iterator[int], each: int) -> Outcome:
+    scripts = [shop.buy_each(_own(tickets, each), buyer) for buyer in range(CONNECTIONS)]
+    return await drive(port, scripts)
+
+
+def _own(tickets: Iterator[int], each: int) -> Iterator[int]:
+    return iter([*islice(tickets, each)])
+
+
+@asynccontextmanager
+async def _slow(stripe: RunningStripe) -> AsyncIterator[None]:
+    await stripe.control.fault(Fault(operation="*", action="slow", seconds=DELAY, times=None))
+    yield
+    await stripe.control.clear_faults()
+
+
+def _purchases(took: str, rounds: list[Outcome], note: str = "") -> Figure:
+    rates = [outcome.per_second / 2 for outcome in rounds]
+    p50, p99 = (median([outcome.quantile(share) for outcome in rounds]) for share in (0.5, 0.99))
+    return Figure(
+        name=f"purchases through Stripe's SDK, each call answered after {took}",
+        value=median(rates),
+        unit="/s",
+        note=f"{CONNECTIONS} connections; a request: p50 {p50:.0f} ms, p99 {p99:.0f} ms{note}",
+    )
+
+
+# ── While Stripe is slow ──────────────────────────────────────────────────────────────────────────
+
+
+async def _slowly(port: int, tickets: Iterator[int], each: int) -> list[Figure]:
+    """Purchases, and what others wait for meanwhile and alone, one round of each after the other."""
+    rounds, shares, beside = [], [], []
+    for _ in range(ROUNDS):
+        alone = await _others(port, 3 * each)
+        buying = asyncio.create_task(_buy(port, tickets, each))
+        together = await _others(port, 3 * each)
+        rounds.append(await buying)
+        beside.append(together)
+        shares.append(together.quantile(0.99) / alone.quantile(0.99))
+    waited = median([outcome.quantile(0.99) for outcome in beside])
+    return [
+        _purchases(f"{DELAY * 1000:.0f} ms", rounds),
+        Figure(
+            name=f"p99 of unrelated requests beside {CONNECTIONS} who pay",
+            value=waited,
+            unit="ms",
+            share=median(shares),
+            floor=ALONE,
+            wanted=1.2,
+            at_most=True,
+            note=f"{OTHERS} connections that read a listing and wait {PAUSE * 1000:.0f} ms",
+        ),
+    ]
+
+
+async def _others(port: int, each: int) -> Outcome:
+    path = f"/api/tickets/{shop.ticket_id(0)}"
+    return await drive(port, [shop.read_again(path, each, buyer) for buyer in range(OTHERS)], pause=PAUSE)
+
+
+# ── At once ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _at_once(port: int, stripe: RunningStripe, tickets: Iterator[int]) -> Figure:
+    """How many payments of one process wait for Stripe together, when Stripe answers none."""
+    paying = await _held(port, stripe, "payment_intents.create", AT_ONCE, tickets)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SETTLING):
+            await stripe.control.until_struck(AT_ONCE)
+    together = (await stripe.control.faults())[0].struck
+    await stripe.control.clear_faults()
+    await paying
+    return Figure(
+        name="payments of one process that wait for Stripe at once",
+        value=together,
+        unit="in flight",
+        wanted=64,
+        note=f"of {AT_ONCE} that were begun together, before Stripe answered any",
+    )
+
+
+async def _held(
+    port: int, stripe: RunningStripe, operation: str, payments: int, tickets: Iterator[int]
+) -> asyncio.Task[Outcome]:
+    """Begin so many payments together, of which Stripe answers none at this step."""
+    orders: list[str] = []
+    numbers = _own(tickets, payments)
+    await drive(port, [shop.reserve_into(orders, numbers, 0)])
+    await stripe.control.fault(Fault(operation=operation, action="hold", times=None))
+    scripts: list[Script] = [shop.pay(order, 0) for order in orders]
+    return asyncio.create_task(drive(port, scripts))
+
+
+# ── After a kill ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def _resumed(data: Path, stripe: RunningStripe, tickets: Iterator[int], told: dict[str, str]) -> Figure:
+    """From the start of a process whose predecessor was killed while 64 payments waited to be captured, until
+    all of these orders are complete."""
+    log = data / "log.sqlite"
+    async with platform_process(data, more=told) as (port, process):
+        paying = await _held(port, stripe, "payment_intents.capture", CONNECTIONS, tickets)
+        await stripe.control.until_struck(CONNECTIONS)
+        kill(process)
+        with suppress(ConnectionError):
+            await paying
+    head = log_reader.head(log)
+    await stripe.control.clear_faults()
+    began = time.perf_counter()
+    async with platform(data, more=told), asyncio.timeout(RESUMED):
+        completed = 0
+        async for fact in log_reader.facts(log, after=head, follow=True):
+            completed += isinstance(fact.event, OrderCompleted)
+            if completed == CONNECTIONS:
+                break
+        took = time.perf_counter() - began
+    return Figure(
+        name=f"restart to {CONNECTIONS} interrupted payments resumed",
+        value=took,
+        unit="s",
+        wanted=5,
+        at_most=True,
+        note="from the start of the process, killed before the capture, until all are complete",
+    )

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from deploy.analysis_extra import need
-from deploy.asking import filled, workplace
 from deploy.exporting import Source, known_types, pages, source, write_events, write_table
 from deploy.failing import WRONG_SETTINGS, Failed, explain
 from deploy.log_beside import Log, opened
@@ -29,7 +28,7 @@ from deploy.when import Span, position, span
 from domain.decider import Decider, Unreadable
 from domain.deciders import DECIDERS
 from gateways.analysis.columns import EVENTS, Row, Table
-from gateways.analysis.warehouse import BadQuestion, check
+from gateways.analysis.questions import BadQuestion
 from gateways.analysis.writers import arrow_schema, record_batch
 from gateways.damage import StoreDamaged
 from processmanager.archive import Archive
@@ -55,7 +54,10 @@ class Past:
     """
 
     def __init__(self, where: str | Path = "var") -> None:
-        need("deploy.notebook", "pyarrow", "duckdb")
+        try:
+            need("deploy.notebook", "duckdb", "pyarrow")
+        except Failed as missing:
+            raise CannotTell(str(missing)) from None
         text = str(where)
         self._told = Settings(store=text) if text.startswith(ESDB) else Settings(data=Path(text).expanduser())
 
@@ -126,6 +128,8 @@ class Past:
 
     def sql(self, sql: str, as_of: Moment = None, **values: str) -> "pyarrow.Table":
         """The answer of ``admitone sql`` as an Arrow table. ``values``: for ``$name`` in the SQL."""
+        from deploy.asking import filled, workplace
+        from gateways.analysis.warehouse import check
 
         async def read() -> "pyarrow.Table":
             check(sql)

@@ -54,7 +54,8 @@ def sql(
         return
     need("admitone sql", "duckdb", "pyarrow")
     from deploy.asking import values_of
-    from gateways.analysis.warehouse import BadQuestion, check
+    from gateways.analysis.questions import BadQuestion
+    from gateways.analysis.warehouse import check
 
     told = load(**options)
     asked, defaults = _asked(sql, name)

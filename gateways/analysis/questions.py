@@ -7,6 +7,10 @@ MAJOR = """CREATE MACRO major(amount, currency) AS amount / power(10, CASE
 """An amount in the currency's own unit. The lists of currencies come from ``domain.money``."""
 
 
+class BadQuestion(Exception):
+    """The SQL is wrong, or asks for what is not to be had. Says why in one line."""
+
+
 class Question(Struct, frozen=True):
     """asks: the question in words. needs: its parameters and what each is; given: those with a default."""
 

@@ -16,7 +16,7 @@ from domain.decider import AnyRecorded
 from domain.money import THREE_DECIMALS, ZERO_DECIMALS
 from gateways.analysis.columns import EVENTS, Row, Table, event_rows
 from gateways.analysis.event_views import views
-from gateways.analysis.questions import MAJOR
+from gateways.analysis.questions import MAJOR, BadQuestion
 from gateways.analysis.writers import BATCH, arrow_schema, record_batch
 
 MEMORY = "512MB"
@@ -35,10 +35,6 @@ SET python_enable_replacements = false;
 SET enable_external_access = false;
 SET lock_configuration = true;
 """
-
-
-class BadQuestion(Exception):
-    """The SQL is wrong, or asks for what is not to be had. Says why in one line."""
 
 
 class Answer(Struct, frozen=True):

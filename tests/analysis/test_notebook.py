@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -64,3 +66,18 @@ def test_what_cannot_be_told_is_one_clear_line(past: Path, tmp_path: Path) -> No
     with pytest.raises(CannotTell, match="the log is only read here"):
         told.sql("DROP TABLE events")
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_without_the_packages_it_says_what_to_install(past: Path) -> None:
+    code = (
+        "import sys; sys.modules['pyarrow'] = sys.modules['duckdb'] = None\n"
+        "import importlib.util as u; found = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name in ('pyarrow', 'duckdb') else found(name, *a)\n"
+        "from deploy.notebook import CannotTell, Past\n"
+        "try: Past('var')\nexcept CannotTell as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stderr == ""
+    assert done.stdout.endswith("pip install 'duckdb>=2.0,<3' 'pyarrow>=21'\n")

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from deploy.notebook import Past
 from domain.decider import Proposed
 from gateways.codec import Codec
 from tests.deploy.logbook import Logbook, bought
@@ -163,3 +164,20 @@ async def test_an_export_is_the_same_from_both_stores_but_for_the_positions(
     assert len(await rows("--until", str(second), *there)) == 2
     done = await told("export", "--until", str(10**12), *there, status=2)
     assert "the log ends at position" in done.stderr
+
+
+async def test_every_question_to_the_log_is_answered_from_eventstoredb_too(
+    sold: Cluster, tmp_path: Path
+) -> None:
+    there = ("--store", sold.uri())
+    asked = await told("sql", "SELECT status FROM orders.placed_order", *there)
+    assert json.loads(asked.stdout) == {"status": "complete"}
+    replayed = json.loads((await told("what-if", *there)).stdout)
+    assert replayed["recorded"] == replayed["otherwise"]
+    assert replayed["recorded"]["sales"] == 1
+    page = tmp_path / "report.html"
+    assert "as of position" in (await told("report", "--out", str(page), *there)).stdout
+    assert b"49.50 USD" in page.read_bytes()
+    past = await asyncio.to_thread(Past, sold.uri())
+    held = await asyncio.to_thread(past.state, "ticket-t")
+    assert held.order == "o"

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from deploy.commands.backup import backup
 from deploy.commands.catalogue import catalogue
 from deploy.commands.copy import copy
 from deploy.commands.demo import demo
@@ -19,6 +20,7 @@ from deploy.commands.rebuild import rebuild
 from deploy.commands.reconcile import reconcile
 from deploy.commands.refund import refund
 from deploy.commands.report import report as report_command
+from deploy.commands.restore import restore
 from deploy.commands.serve import serve
 from deploy.commands.settle import settle
 from deploy.commands.show import show
@@ -62,6 +64,8 @@ for command in (
     refund,
     dispute_pack,
     copy,
+    backup,
+    restore,
     export,
     sql,
     report_command,

@@ -83,7 +83,7 @@ async def _survey(source: RawLog, target: RawLog, after: int, end: RawEvent, tel
     async with aclosing(source.pages(after, end.position)) as pages:  # type: ignore[type-var]  # a generator
         async for page in pages:
             for event in page:
-                _refuse_gap(source, event, revisions, whole=not after)
+                refuse_gap(source, event, revisions, whole=not after)
                 try:
                     target.check(event)
                 except CannotHold as error:
@@ -93,8 +93,11 @@ async def _survey(source: RawLog, target: RawLog, after: int, end: RawEvent, tel
     return count
 
 
-def _refuse_gap(source: RawLog, event: RawEvent, revisions: dict[str, int], *, whole: bool) -> None:
-    """whole: the source is read from its start, so each stream must begin at its beginning."""
+def refuse_gap(source: RawLog, event: RawEvent, revisions: dict[str, int], *, whole: bool) -> None:
+    """Raises CannotCopy for an event that does not follow on the one before it in its stream.
+
+    whole: the source is read from its start, so each stream must begin at its beginning.
+    """
     before = revisions.get(event.stream, -1 if whole else event.revision - 1)
     if event.revision != before + 1:
         raise CannotCopy(

@@ -33,6 +33,8 @@ class Failed(Exception):
 
 def explain(error: BaseException) -> Failure:
     """The one line that ``error`` amounts to."""
+    from gateways.backup.cipher import BadKey
+    from gateways.backup.segment import BackupDamaged
     from gateways.card_file import LedgerDamaged
     from gateways.damage import StoreDamaged
     from gateways.identity import AccountsDamaged
@@ -42,9 +44,9 @@ def explain(error: BaseException) -> Failure:
             return error.failure
         case BadSettings():
             return Failure(str(error), WRONG_SETTINGS)
-        case StoreDamaged() | AccountsDamaged() | LedgerDamaged():
+        case StoreDamaged() | AccountsDamaged() | LedgerDamaged() | BackupDamaged():
             return Failure(str(error), DAMAGED)
-        case StoreUnavailable() | Refused():
+        case StoreUnavailable() | Refused() | BadKey():
             return Failure(str(error))
         case OSError():
             where = f"{error.filename}: " if error.filename else ""

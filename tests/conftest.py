@@ -20,6 +20,7 @@ _BY_PLACE = {
     "tests/eventstoredb": DOUBLE,
     "tests/simulation/test_wired_histories.py": DOUBLE,
     "tests/store": EMBEDDED,
+    "tests/backup": EMBEDDED,
     "tests/live": EMBEDDED,
 }
 """Where it runs on one kind only."""

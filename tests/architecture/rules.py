@@ -57,7 +57,8 @@ def _declared_packages() -> set[str]:
     """The import names of what pyproject.toml declares for running."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["eventstoredb"], *extras["stripe"], *extras["analysis"]]
+    optional = (extras[group] for group in ("eventstoredb", "stripe", "analysis", "backup"))
+    wanted = [*project["dependencies"], *(line for group in optional for line in group)]
     declared = {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower() for line in wanted}
     installed = packages_distributions().items()
     return declared | {top for top, dists in installed if declared & {dist.lower() for dist in dists}}

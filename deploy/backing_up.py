@@ -1,0 +1,123 @@
+"""What is new in a log since the last time, into a backup."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import datetime
+from importlib.metadata import version
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from deploy.copying import Tell, refuse_gap
+from gateways.backup.folder import Folder, Manifest
+from gateways.backup.segment import FORMAT, identity
+from gateways.raw_log import RawEvent, RawLog
+
+SEGMENT = 8 * 1024 * 1024
+"""Bytes of events in one segment, or a page more."""
+
+_OVERHEAD = 64
+"""Bytes that an event takes beside its name, data and metadata, about."""
+
+
+class CannotBackUp(Exception):
+    """The log and the backup do not allow it. Says in one line why, and what to do."""
+
+
+class BackedUp(Struct, frozen=True):
+    """new: events that this run has added. events, segments: in all. position: of the last event."""
+
+    new: int
+    events: int
+    segments: int
+    position: int
+
+
+async def back_up(source: RawLog, kind: str, folder: Folder, taken: datetime, tell: Tell) -> BackedUp | None:
+    """Add what ``source`` has and ``folder`` has not; None when both are empty.
+
+    kind: of what kind the store is. taken: the present time. The caller holds the folder's lease. All that
+    was answered before this began is in the backup when it returns; until then the backup stays as it was.
+    Raises CannotBackUp, CannotCopy, BackupDamaged, BadKey, StoreDamaged, StoreUnavailable, OSError.
+    """
+    before = folder.manifest()
+    end = await source.last()
+    if before is not None and before.segments:
+        await _check_place(source, kind, folder, before)
+    elif end is None:
+        return None
+    else:
+        # From now on a directory with segments and no manifest is one that has lost it.
+        before = await _beginning(source, kind, end, taken)
+        folder.conclude(before)
+    folder.clear_away(before)
+    behind = before
+    if end is not None and end.position > before.position:
+        behind = await _add(source, folder, before, end, tell)
+    made_by = version("admitone")
+    folder.conclude(replace(behind, taken=taken, made_by=made_by))
+    return BackedUp(behind.events - before.events, behind.events, behind.segments, behind.position)
+
+
+async def _check_place(source: RawLog, kind: str, folder: Folder, manifest: Manifest) -> None:
+    """Raises CannotBackUp unless what the backup ends with stands in ``source``, at the same position."""
+    if manifest.store != kind:
+        raise CannotBackUp(
+            f"{folder} is of a log on {manifest.store}, whose positions are others than on {kind}: "
+            "begin a backup in another directory"
+        )
+    last = await asyncio.to_thread(folder.last, manifest)
+    found = await source.at(last.stream, last.revision)
+    if found is None or not found.is_same(last) or found.position != last.position:
+        raise CannotBackUp(
+            f"{folder} is the backup of another log: its last event, {last}, does not stand at position "
+            f"{last.position} of {source}. Begin a backup in another directory"
+        )
+
+
+async def _beginning(source: RawLog, kind: str, end: RawEvent, taken: datetime) -> Manifest:
+    """The manifest of a backup with nothing in it."""
+    async with aclosing(source.pages(0, end.position)) as pages:  # type: ignore[type-var]  # a generator
+        async for page in pages:
+            return Manifest(
+                format=FORMAT,
+                made_by=version("admitone"),
+                log=identity(page[0]),
+                store=kind,
+                taken=taken,
+                position=0,
+                events=0,
+                segments=0,
+                head="",
+            )
+    raise CannotBackUp(f"{source} shows none of its events")
+
+
+async def _add(source: RawLog, folder: Folder, before: Manifest, end: RawEvent, tell: Tell) -> Manifest:
+    """Write what is behind ``before`` up to ``end``, a segment at a time."""
+    manifest, waiting, size = before, list[RawEvent](), 0
+    revisions: dict[str, int] = {}
+    async with aclosing(source.pages(before.position, end.position)) as pages:  # type: ignore[type-var]  # a generator
+        async for page in pages:
+            for event in page:
+                refuse_gap(source, event, revisions, whole=not before.events)
+                size += _OVERHEAD + len(event.stream) + len(event.data) + len(event.metadata)
+            waiting += page
+            if size >= SEGMENT:
+                manifest = await asyncio.to_thread(_segment, folder, manifest, waiting)
+                waiting, size = [], 0
+            tell("Backing up", manifest.events - before.events + len(waiting), 0)
+    return await asyncio.to_thread(_segment, folder, manifest, waiting) if waiting else manifest
+
+
+def _segment(folder: Folder, manifest: Manifest, events: Sequence[RawEvent]) -> Manifest:
+    number = manifest.segments + 1
+    head = folder.add(events, manifest.log, number, manifest.head)
+    return replace(
+        manifest,
+        position=events[-1].position,
+        events=manifest.events + len(events),
+        segments=number,
+        head=head,
+    )

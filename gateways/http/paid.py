@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from domain import order, payment
 from domain.money import Money
-from gateways.http.answer import Answer, json
+from gateways.http.answer import Answer, Header, json
 from gateways.http.as_of import AS_OF, AsOf, true_at
 from gateways.http.bodies import Number, moment
 from gateways.http.call import Call
@@ -172,7 +172,7 @@ class Paid:
         then = await self._as_of.position(call)
         pack = dispute_pack(payment_id, await self._purchase(payment_id, then))
         if wants_page(call):
-            return tagged(call, pack_page(pack))
+            return tagged(call, pack_page(pack, *true_at(then)))
         return tagged(call, json(200, pack_body(pack), VARY, *true_at(then)))
 
     async def _purchase(self, payment_id: str, then: int | None) -> PastPurchase:
@@ -200,10 +200,10 @@ def _terms(purchase: PastPurchase) -> order.Terms:
 # ── Shapes ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def pack_page(pack: DisputePack) -> Answer:
+def pack_page(pack: DisputePack, *headers: Header) -> Answer:
     """The pack for a person to read, and to print."""
     days = [(group[0].at, group) for group in ([*same] for _, same in groupby(pack.steps, _day))]
-    return page("dispute.html", pack=pack, days=days)
+    return page("dispute.html", headers, pack=pack, days=days)
 
 
 def _day(step: Step) -> str:

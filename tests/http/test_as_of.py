@@ -84,6 +84,7 @@ def paths(facts: Sequence[AnyRecorded]) -> list[str]:
     """Every way to read, for everything that the whole history ever tells of."""
     tickets = sorted({fact.key for fact in facts if fact.category == "ticket"})
     orders = sorted({fact.key for fact in facts if fact.category == "order"})
+    payments = sorted({fact.key for fact in facts if fact.category == "payment"})
     return [
         "/api/tickets", "/api/tickets?sort=price&order=desc&limit=2", "/api/tickets?q=show&sort=title",
         "/api/tickets?userId=s0", "/api/tickets?userId=s1&forProfilePage=true", "/api/tickets/search/opera",
@@ -91,6 +92,7 @@ def paths(facts: Sequence[AnyRecorded]) -> list[str]:
         "/api/orders", "/api/orders?limit=1",
         *(f"/api/orders/{key}" for key in orders[:6]),
         *(f"/api/v1/orders/{key}/explain" for key in orders[:6]),
+        *(f"/api/v1/payments/{key}" for key in payments[:6]),
     ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from deploy import log_reader
@@ -41,6 +41,10 @@ class Log(Protocol):
         """As in deploy/log_reader.py."""
         ...
 
+    async def near(self, at: datetime) -> int:
+        """A position up to which nothing was recorded after ``at``; 0 if none is known without reading on."""
+        ...
+
     async def read(self, stream: str, after: int = NO_STREAM) -> Sequence[AnyRecorded]:
         """The events of one stream behind a revision. Raises StoreUnavailable."""
         ...
@@ -50,7 +54,7 @@ class Log(Protocol):
 async def opened(told: Settings) -> AsyncIterator[Log]:
     """The log of ``told``'s store. Raises BadSettings, Failed, StoreUnavailable."""
     if told.store == EMBEDDED:
-        yield _InDirectory(Places(told.data).log)
+        yield _InDirectory(Places(told.data))
         return
     with named_by(option_name("store")):
         from gateways.eventstoredb_beside import EventStoreDBBeside
@@ -65,8 +69,9 @@ async def opened(told: Settings) -> AsyncIterator[Log]:
 class _InDirectory:
     kind = EmbeddedStore.kind
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._path = places.log
         self.hidden: dict[str, str] = {}
 
     def head(self) -> int:
@@ -77,6 +82,11 @@ class _InDirectory:
 
     def facts(self, *, after: int, stream: str | None, follow: bool) -> AsyncIterator[AnyRecorded]:
         return log_reader.facts(self._path, after=after, stream=stream, follow=follow)
+
+    async def near(self, at: datetime) -> int:
+        from deploy.remembered import near
+
+        return await near(self._places, at)
 
     async def read(self, stream: str, after: int = NO_STREAM) -> Sequence[AnyRecorded]:
         return await log_reader.stream(self._path, stream, after)
@@ -93,6 +103,9 @@ class _OnEventStoreDB:
 
     def pages(self) -> AsyncGenerator[Sequence[AnyRecorded], None]:
         return self._log.pages()
+
+    async def near(self, at: datetime) -> int:
+        return 0
 
     async def read(self, stream: str, after: int = NO_STREAM) -> Sequence[AnyRecorded]:
         return [fact for fact in await self._log.stream(stream) if fact.revision > after]

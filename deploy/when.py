@@ -65,13 +65,13 @@ async def _first_since(log: Log, at: datetime) -> int:
 
 async def _last_by(log: Log, at: datetime) -> int:
     """The last position before the first fact that was recorded after ``at``. Raises BadMoment."""
-    last = 0
-    async with aclosing(log.pages()) as pages:
-        async for page in pages:
-            for fact in page:
-                if fact.metadata.at > at:
-                    return _behind_nothing(last, at)
-                last = fact.position
+    last = await log.near(at)
+    facts = log.facts(after=last, stream=None, follow=False)
+    async with aclosing(facts) as rest:  # type: ignore[type-var]  # both stores' are generators
+        async for fact in rest:
+            if fact.metadata.at > at:
+                break
+            last = fact.position
     return _behind_nothing(last, at)
 
 

@@ -2,16 +2,22 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy.parts import PAST, model_file
+from deploy.places import Places
+from deploy.remembered import near
 from domain.decider import Proposed
 from gateways.codec import Codec
 from gateways.embedded import EmbeddedStore
+from projections.read_model import ReadModel
 from tests.deploy.logbook import EXPIRES, NOW, Logbook, bought
 from tests.deploy.running import admitone
 from tests.eventstoredb.cluster import Cluster
@@ -130,3 +136,22 @@ async def test_a_fact_behind_one_of_a_later_time_is_as_late_as_that_one(tmp_path
     assert done.returncode == 1
     assert "there was no order o" in done.stderr
     assert early < EXPIRES
+
+
+async def test_a_time_is_found_in_what_is_remembered_and_only_if_the_log_says_the_same(
+    tmp_path: Path,
+) -> None:
+    data, book = tmp_path / "var", spread()
+    await into_directory(book, data)
+    slot = Places(data).read_models / "0"
+    await asyncio.to_thread(slot.mkdir, parents=True)
+    model = ReadModel(PAST, model_file(slot, PAST))
+    model.feed(book.facts)
+    model.close()
+    for fact in book.facts:
+        for at in (fact.metadata.at, fact.metadata.at + timedelta(seconds=59)):
+            assert await near(Places(data), at) == fact.position
+    assert await near(Places(data), book.facts[0].metadata.at - timedelta(seconds=1)) == 0
+    with closing(sqlite3.connect(model_file(slot, PAST), isolation_level=None)) as connection:
+        connection.execute("UPDATE moment SET at = at - 1")
+    assert await near(Places(data), NOW) == 0

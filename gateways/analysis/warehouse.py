@@ -19,7 +19,7 @@ from gateways.analysis.event_views import views
 from gateways.analysis.questions import MAJOR, BadQuestion
 from gateways.analysis.writers import BATCH, arrow_schema, record_batch
 
-MEMORY = "512MB"
+MEMORY = "256MB"
 """The most that a question may keep in memory."""
 
 SPILL = "4GB"

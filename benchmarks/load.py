@@ -55,10 +55,11 @@ def request(
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-async def drive(port: int, scripts: Sequence[Script], *, pause: float = 0.0) -> Outcome:
+async def drive(port: int, scripts: Sequence[Script], *, pause: float = 0.0, spread: float = 0.0) -> Outcome:
     """Run every script on a connection of its own, all at once, to their ends.
 
     pause: seconds that each connection rests between an answer and its next request.
+    spread: seconds over which the connections begin, one after the other, so that they do not march in step.
     """
     loop = asyncio.get_running_loop()
     latencies: list[float] = []
@@ -73,8 +74,12 @@ async def drive(port: int, scripts: Sequence[Script], *, pause: float = 0.0) -> 
         _, connection = await loop.create_connection(lambda: _Connection(record, pause), "127.0.0.1", port)
         connections.append((connection, script))
     began = time.perf_counter()
-    ends = [connection.follow(script) for connection, script in connections]
+    ends = []
     async with asyncio.timeout(DEADLINE):
+        for connection, script in connections:
+            ends.append(connection.follow(script))
+            if spread:
+                await asyncio.sleep(spread / len(connections))
         await asyncio.gather(*ends)
     return Outcome(time.perf_counter() - began, latencies, statuses)
 

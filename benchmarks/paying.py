@@ -41,12 +41,13 @@ async def measure(place: Path, *, each: int = 20) -> list[Figure]:
     data, ledger = place / "paying", place / "stripe"
     data.mkdir(parents=True)
     ledger.mkdir()
-    await shop.stock(data, 1 + CONNECTIONS * each * 3 * ROUNDS + AT_ONCE + CONNECTIONS)
+    await shop.stock(data, 1 + CONNECTIONS * each * (2 * ROUNDS + 1) + AT_ONCE + CONNECTIONS)
     tickets = count(1)
     async with running_stripe(ledger) as stripe:
         told = {"stripe_secret_key": stripe.key, "stripe_url": stripe.url, "stripe_timeout": "30"}
         async with platform(data, more=told) as port:
-            fast = [await _buy(port, tickets, each) for _ in range(ROUNDS)]
+            # One round is not counted: it warms the server up.
+            fast = [await _buy(port, tickets, each) for _ in range(ROUNDS + 1)][1:]
             async with _slow(stripe):
                 figures = await _slowly(port, tickets, each)
             figures.append(await _at_once(port, stripe, tickets))
@@ -59,7 +60,7 @@ async def measure(place: Path, *, each: int = 20) -> list[Figure]:
 
 async def _buy(port: int, tickets: Iterator[int], each: int) -> Outcome:
     scripts = [shop.buy_each(_own(tickets, each), buyer) for buyer in range(CONNECTIONS)]
-    return await drive(port, scripts)
+    return await drive(port, scripts, spread=2 * DELAY)
 
 
 def _own(tickets: Iterator[int], each: int) -> Iterator[int]:
@@ -115,7 +116,8 @@ async def _slowly(port: int, tickets: Iterator[int], each: int) -> list[Figure]:
 
 async def _others(port: int, each: int) -> Outcome:
     path = f"/api/tickets/{shop.ticket_id(0)}"
-    return await drive(port, [shop.read_again(path, each, buyer) for buyer in range(OTHERS)], pause=PAUSE)
+    scripts = [shop.read_again(path, each, buyer) for buyer in range(OTHERS)]
+    return await drive(port, scripts, pause=PAUSE, spread=PAUSE)
 
 
 # ── At once ───────────────────────────────────────────────────────────────────────────────────────

@@ -81,4 +81,4 @@ def _reconciling(
         settings.reconcile_every,
         parts.places.reconciliation,
     )
-    return {"reconciliation": regular.run}
+    return {"bookkeeper": regular.run}

@@ -28,6 +28,7 @@ from deploy.parts import (
 from deploy.places import Places
 from deploy.reconciled import LastReport
 from deploy.settings import Settings
+from gateways.erasure import Erasures
 from gateways.http.app import build_http
 from gateways.http.as_of import AsOf
 from gateways.http.edge import Edge
@@ -137,11 +138,14 @@ def _http(
 ) -> Edge:
     past = Past(PAST, model_file(slot, PAST), parts.store.reaches)
     closing.callback(past.close)
+    erased = Erasures(parts.places.accounts)
+    closing.callback(erased.close)
     services = Services(
         marketplace=parts.marketplace,
         archive=Archive(parts.store),
         as_of=AsOf(past, parts.store.reaches, parts.clock.now, TICKETS_KEPT, ORDERS_KEPT),
         accounts=accounts,
+        erased=erased,
         catalogue=Catalogue(models[CATALOGUE.name]),
         orders=Orders(models[ORDERS.name]),
         reaches=parts.store.reaches,

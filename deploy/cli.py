@@ -11,6 +11,7 @@ from deploy.commands.copy import copy
 from deploy.commands.demo import demo
 from deploy.commands.dispute_pack import dispute_pack
 from deploy.commands.doctor import doctor
+from deploy.commands.erase import erase
 from deploy.commands.events import events
 from deploy.commands.export import export
 from deploy.commands.history import history
@@ -66,6 +67,7 @@ for command in (
     copy,
     backup,
     restore,
+    erase,
     export,
     sql,
     report_command,

@@ -37,7 +37,7 @@ def explain(error: BaseException) -> Failure:
     from gateways.backup.segment import BackupDamaged
     from gateways.card_file import LedgerDamaged
     from gateways.damage import StoreDamaged
-    from gateways.identity import AccountsDamaged
+    from gateways.identity import AccountsDamaged, AccountsUnavailable
 
     match error:
         case Failed():
@@ -46,7 +46,7 @@ def explain(error: BaseException) -> Failure:
             return Failure(str(error), WRONG_SETTINGS)
         case StoreDamaged() | AccountsDamaged() | LedgerDamaged() | BackupDamaged():
             return Failure(str(error), DAMAGED)
-        case StoreUnavailable() | Refused() | BadKey():
+        case StoreUnavailable() | Refused() | BadKey() | AccountsUnavailable():
             return Failure(str(error))
         case OSError():
             where = f"{error.filename}: " if error.filename else ""

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 T = TypeVar("T")
 
-SCHEMA = 1
+SCHEMA = 2
 HASHERS = 2
 QUEUE = 16
 """How many passwords may wait to be hashed (38 ms each) before the next is turned away."""
@@ -30,10 +30,13 @@ _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\uffef-]+"
 _LABEL = r"[a-z0-9\u00a1-\uffef](?:[a-z0-9\u00a1-\uffef-]{0,61}[a-z0-9\u00a1-\uffef])?"
 _EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+(?!\d+$){_LABEL}", re.IGNORECASE)
 
-_TABLE = """
+_TABLES = """
 CREATE TABLE IF NOT EXISTS account (
     id TEXT PRIMARY KEY, email TEXT NOT NULL, address TEXT NOT NULL UNIQUE, hash TEXT NOT NULL
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS erased (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, at TEXT NOT NULL
+);
 """
 
 
@@ -81,7 +84,7 @@ class Accounts:
     @classmethod
     async def open(cls, path: Path) -> "Accounts":
         """Open or make the file. Raises AccountsDamaged."""
-        return await asyncio.to_thread(lambda: cls(_connect(path)))
+        return await asyncio.to_thread(lambda: cls(connect(path)))
 
     async def sign_up(self, email: str, password: str) -> Account:
         """Raises EmailInUse, TooManySignIns, AccountsUnavailable."""
@@ -152,7 +155,8 @@ class Accounts:
         self._database.execute("UPDATE account SET hash = ? WHERE id = ?", (hashed, account_id))
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
+    """The file of accounts, made if there is none. Raises AccountsDamaged."""
     try:
         database = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
@@ -174,8 +178,9 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         database.execute("PRAGMA synchronous = FULL")
         # What an erased account leaves in free pages must not be readable.
         database.execute("PRAGMA secure_delete = ON")
-        database.execute(_TABLE)
-        database.execute(f"PRAGMA user_version = {SCHEMA}")
-        path.chmod(0o600)
+        if version < SCHEMA:
+            database.executescript(_TABLES)
+            database.execute(f"PRAGMA user_version = {SCHEMA}")
+            path.chmod(0o600)
     except sqlite3.DatabaseError as error:
         raise AccountsDamaged(f"{path} cannot be read as a database of accounts: {error}") from error

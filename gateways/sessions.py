@@ -7,7 +7,7 @@ A cookie that does not hold, for whatever reason, means "not signed in" and is n
 import re
 from base64 import b64decode, b64encode
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import timedelta
 from hashlib import blake2b
 from math import inf
@@ -42,6 +42,7 @@ class Sessions:
 
     keys: the first signs, all verify, so a key is changed by putting the new one in front.
     classic: also take tokens that never expire, for any user id that is validly signed.
+    erased: the ids of accounts whose sessions are accepted no more, whatever proves them.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Sessions:
         lifetime: timedelta = timedelta(hours=12),
         remembered: int = 20_000,
         now: Callable[[], float] = time,
+        erased: Container[str] = (),
     ) -> None:
         if not keys or any(len(key) < KEY_BYTES for key in keys):
             raise ValueError(f"a session key has at least {KEY_BYTES} bytes")
@@ -61,6 +63,7 @@ class Sessions:
         self._lifetime = lifetime.total_seconds()
         self._capacity = remembered
         self._now = now
+        self._erased = erased
         # Verifying costs 80 µs, and the same cookie comes with every request of its session.
         self._verified: OrderedDict[str, Session] = OrderedDict()
 
@@ -84,6 +87,9 @@ class Sessions:
                 self._remember(cookie, session)
         elif session.expires <= self._now():
             del self._verified[cookie]
+            return None
+        if session is not None and session.user in self._erased:
+            self._verified.pop(cookie, None)
             return None
         return session
 

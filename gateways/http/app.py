@@ -27,7 +27,12 @@ from gateways.sessions import Sessions
 
 def build_http(services: Services, options: HttpOptions) -> Edge:
     """The ASGI application that serves ``services``. Raises ValueError for a weak or missing session key."""
-    sessions = Sessions(options.jwt_keys, classic=options.classic_sessions, lifetime=options.session_lifetime)
+    sessions = Sessions(
+        options.jwt_keys,
+        classic=options.classic_sessions,
+        lifetime=options.session_lifetime,
+        erased=services.erased,
+    )
     cookies = SessionCookies(sessions, options.session_cookie)
     document = Document(options.session_cookie)
     health = Health(services.live, services.ready, services.notes, lambda: edge.draining)

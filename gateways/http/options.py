@@ -1,6 +1,6 @@
 """What the HTTP edge needs to be told, and what it needs to be given."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -55,13 +55,15 @@ class Services(Struct, frozen=True, kw_only=True):
     archive, as_of: past states, and past lists.
     reaches: whether the log goes as far as a position. live: what only a restart can mend.
     ready: what must be well for requests to be sent here. notes: what an operator should know of, however
-    well the process is. webhooks: for a payment provider that sends them.
+    well the process is. erased: the ids of accounts that were erased. webhooks: for a payment provider that
+    sends them.
     """
 
     marketplace: Marketplace
     archive: Archive
     as_of: AsOf
     accounts: Accounts
+    erased: Container[str]
     catalogue: Catalogue
     orders: Orders
     reaches: Callable[[int], Awaitable[bool]]

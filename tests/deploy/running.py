@@ -92,11 +92,15 @@ def running(data: Path, *options: str, **variables: str) -> Iterator[Running]:
 
 
 def admitone(
-    *words: str, cwd: Path | None = None, variables: Mapping[str, str] | None = None
+    *words: str,
+    cwd: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+    stdin: str | None = None,
 ) -> "subprocess.CompletedProcess[str]":
     """Run one command to its end, with ``variables`` as its settings."""
     return subprocess.run(
         [ADMITONE, *words],
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=60,

@@ -19,7 +19,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cluster, paying, reading, replaying, selling
+from benchmarks import cluster, past, paying, reading, replaying, selling
 from benchmarks.figures import Figure
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
@@ -28,6 +28,7 @@ PARTS: dict[str, Callable[[Path], Coroutine[None, None, list[Figure]]]] = {
     "paying": paying.measure,
     "reading": reading.measure,
     "replaying": replaying.measure,
+    "past": past.measure,
     "eventstoredb": cluster.measure,
 }
 

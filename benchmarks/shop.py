@@ -29,7 +29,12 @@ def ticket_id(number: int) -> str:
 
 def cookie(buyer: int) -> str:
     """The session of a buyer."""
-    return f"session={_sessions.mint(derived_id('bench', 'buyer', str(buyer)), f'b{buyer}@example.com')}"
+    return cookie_of(derived_id("bench", "buyer", str(buyer)))
+
+
+def cookie_of(user: str) -> str:
+    """The session of the account ``user``."""
+    return f"session={_sessions.mint(user, f'{user}@example.com')}"
 
 
 async def stock(data: Path, count: int) -> None:
@@ -69,7 +74,7 @@ def reserve_each(tickets: Iterator[int], buyer: int) -> Script:
     signed_in = cookie(buyer)
     for number in tickets:
         answer = yield _reserve(number, signed_in)
-        _expect(answer, 201)
+        expect(answer, 201)
 
 
 def buy_each(tickets: Iterator[int], buyer: int) -> Script:
@@ -77,10 +82,10 @@ def buy_each(tickets: Iterator[int], buyer: int) -> Script:
     signed_in = cookie(buyer)
     for number in tickets:
         answer = yield _reserve(number, signed_in)
-        _expect(answer, 201)
+        expect(answer, 201)
         order = msgspec.json.decode(answer.body)["id"]
         body = msgspec.json.encode({"token": "tok_visa", "orderId": order})
-        _expect((yield request("POST", "/api/payments", body, cookie=signed_in)), 201)
+        expect((yield request("POST", "/api/payments", body, cookie=signed_in)), 201)
 
 
 def reserve_into(found: list[str], tickets: Iterator[int], buyer: int) -> Script:
@@ -88,7 +93,7 @@ def reserve_into(found: list[str], tickets: Iterator[int], buyer: int) -> Script
     signed_in = cookie(buyer)
     for number in tickets:
         answer = yield _reserve(number, signed_in)
-        _expect(answer, 201)
+        expect(answer, 201)
         found.append(msgspec.json.decode(answer.body)["id"])
 
 
@@ -108,13 +113,14 @@ def contend(number: int, times: int, buyer: int) -> Script:
 def read_again(path: str, times: int, buyer: int) -> Script:
     wanted = request("GET", path, cookie=cookie(buyer))
     for _ in range(times):
-        _expect((yield wanted), 200)
+        expect((yield wanted), 200)
 
 
 def _reserve(number: int, signed_in: str) -> bytes:
     return request("POST", "/api/orders", b'{"ticketId":"%s"}' % ticket_id(number).encode(), cookie=signed_in)
 
 
-def _expect(answer: Answer, status: int) -> None:
+def expect(answer: Answer, status: int) -> None:
+    """Raises AssertionError for another answer: what is measured must have worked."""
     if answer.status != status:
         raise AssertionError(f"expected {status}, got {answer.status}: {answer.body[:200]!r}")

@@ -21,7 +21,7 @@ from deploy.commands.rebuild import rebuild
 from deploy.commands.reconcile import reconcile
 from deploy.commands.refund import refund
 from deploy.commands.report import report as report_command
-from deploy.commands.restore import restore
+from deploy.commands.restore import restore_command
 from deploy.commands.serve import serve
 from deploy.commands.settle import settle
 from deploy.commands.show import show
@@ -66,7 +66,7 @@ for command in (
     dispute_pack,
     copy,
     backup,
-    restore,
+    restore_command,
     erase,
     export,
     sql,

@@ -1,7 +1,7 @@
 """``admitone backup``: what is new in the log, into a directory of backups."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +9,14 @@ import click
 
 from deploy.commands.options import existing, load, setting
 from deploy.commands.progress import progress
-from deploy.failing import Failed
+from deploy.failing import WRONG_SETTINGS, Failed
+from deploy.places import Places
 from deploy.reading import EMBEDDED
 
 if TYPE_CHECKING:
     from deploy.backing_up import BackedUp
     from deploy.settings import Settings
+    from gateways.backup.cipher import Key
     from gateways.backup.folder import Folder
 
 KEY_FILE = click.option(
@@ -24,18 +26,62 @@ KEY_FILE = click.option(
 )
 
 
-@click.command(short_help="back up the log, what is new in it")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@click.command(short_help="back up the log, what is new in it; or the accounts")
+@click.argument(
+    "directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path, file_okay=False)
+)
+@click.option(
+    "--accounts",
+    metavar="DIR2",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="write a dated backup of the accounts there: the personal data, which lies apart",
+)
+@click.option("--keep", metavar="DAYS", type=click.IntRange(1), help="delete older ones of accounts")
 @KEY_FILE
 @setting("data")
 @setting("store")
-def backup(directory: Path, *, key_file: Path | None, **options: str | None) -> None:
+def backup(
+    directory: Path | None,
+    *,
+    accounts: Path | None,
+    keep: int | None,
+    key_file: Path | None,
+    **options: str | None,
+) -> None:
     """Add to the backup in DIR what has come into the log since the last time.
 
     A server may be running: all that it had answered when this began is in the backup when this ends.
     Killed at any moment, it leaves the backup as it was. With --key-file what is written is encrypted.
+
+    Accounts are backed up apart and whole, with --accounts and with or without DIR. Keep those backups no
+    longer than you may: whoever is erased stays in them until they are deleted.
     """
+    if directory is None and accounts is None:
+        raise Failed("say where to: a directory for the log, or --accounts, or both", WRONG_SETTINGS)
+    if keep is not None and accounts is None:
+        raise Failed("--keep is for backups of accounts: say --accounts", WRONG_SETTINGS)
+    if directory is not None and accounts is not None and directory.resolve() == accounts.resolve():
+        raise Failed("DIR and --accounts must be two directories: accounts lie apart", WRONG_SETTINGS)
     told = load(**options)
+    if directory is not None:
+        _log(told, directory, key_file)
+    if accounts is not None:
+        _accounts(Places(told.data), accounts, key_file, keep)
+
+
+def _accounts(places: Places, folder: Path, key_file: Path | None, keep: int | None) -> None:
+    from gateways.backup.accounts import back_up, expire
+
+    if not places.accounts.is_file():
+        raise Failed(f"there are no accounts in {places.root}/: give --data")
+    now = datetime.now(UTC)
+    file, accounts = back_up(places.accounts, folder, key_of(key_file), now)
+    click.echo(f"{accounts:,} accounts are in {file}.")
+    if keep is not None and (gone := expire(folder, now - timedelta(days=keep))):
+        click.echo(f"Deleted {gone:,} that were older than {keep:,} days.")
+
+
+def _log(told: "Settings", directory: Path, key_file: Path | None) -> None:
     if told.store == EMBEDDED:
         existing(told.data)
     done = asyncio.run(_back_up(told, directory, key_file))
@@ -70,7 +116,15 @@ async def _back_up(told: "Settings", directory: Path, key_file: Path | None) -> 
 
 def opened(directory: Path, key_file: Path | None) -> "Folder":
     """The backup in ``directory``. Raises BadKey, OSError."""
-    from gateways.backup.cipher import Key
     from gateways.backup.folder import Folder
 
-    return Folder(directory, Key.read(key_file) if key_file else None)
+    return Folder(directory, key_of(key_file))
+
+
+def key_of(key_file: Path | None) -> "Key | None":
+    """The key that ``--key-file`` names, if it does. Raises BadKey, OSError."""
+    if key_file is None:
+        return None
+    from gateways.backup.cipher import Key
+
+    return Key.read(key_file)

@@ -109,7 +109,9 @@ def decode(content: bytes, name: str, key: Key | None) -> list[RawEvent]:
     try:
         if key is not None:
             body = key.decrypt(body, line + b"\n")
-        events = [_event(packed) for packed in _unpack(_inflated(body, header.size))]
+        if header.size > LARGEST:
+            raise BackupDamaged(f"{name} is damaged")
+        events = [_event(packed) for packed in _unpack(inflated(body, header.size))]
     except (Altered, zlib.error, DecodeError, ValidationError, ValueError):
         raise BackupDamaged(f"{name} is damaged") from None
     if len(events) != header.events or (events[0].position, events[-1].position) != (
@@ -130,13 +132,11 @@ def check_key(wanted: str | None, key: Key | None, name: str) -> None:
         raise BadKey(f"{name} was encrypted with another key")
 
 
-def _inflated(body: bytes, size: int) -> bytes:
-    """Raises ValueError unless it is of the size that it says."""
-    if not 0 < size <= LARGEST:
-        raise ValueError(size)
+def inflated(body: bytes, size: int) -> bytes:
+    """What was compressed. Raises ValueError unless it has this size, zlib.error."""
     inflating = zlib.decompressobj()
-    plain = inflating.decompress(body, size)
-    if len(plain) != size or inflating.unconsumed_tail or inflating.unused_data:
+    plain = inflating.decompress(body, size + 1)
+    if len(plain) != size or not inflating.eof or inflating.unused_data:
         raise ValueError(len(plain))
     return plain
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from deploy.background import Background
 from deploy.hearsay import BOARD, Hearsay
 from deploy.keeper import Keeper
-from deploy.keys import kept_key
+from deploy.keys import kept_key, receipt_keys
 from deploy.parts import (
     MODELS,
     NAMES,
@@ -33,6 +33,7 @@ from gateways.http.app import build_http
 from gateways.http.as_of import AsOf
 from gateways.http.edge import Edge
 from gateways.http.options import Check, HttpOptions, Services
+from gateways.http.receipts import Receipts
 from gateways.http.webhooks import Webhooks
 from gateways.identity import Accounts
 from gateways.leases import claim_slot
@@ -151,6 +152,7 @@ def _http(
         reaches=parts.store.reaches,
         live=live,
         ready={"log": parts.store.health, **ready},
+        receipts=Receipts(parts.store.raw, receipt_keys(parts.settings, parts.places), parts.clock.now),
         webhooks=_webhooks(parts),
         notes={"reconciliation": LastReport(parts.places.reconciliation).check},
     )

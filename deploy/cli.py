@@ -28,6 +28,7 @@ from deploy.commands.show import show
 from deploy.commands.sql import sql
 from deploy.commands.verify import verify
 from deploy.commands.verify_log import verify_log
+from deploy.commands.verify_receipt import verify_receipt
 from deploy.commands.what_if import what_if
 from deploy.failing import explain, report, trace
 
@@ -57,6 +58,7 @@ for command in (
     history,
     doctor,
     verify_log,
+    verify_receipt,
     reconcile,
     settle,
     verify,

@@ -1,4 +1,4 @@
-"""The signing key of a data directory, made once when no key is set."""
+"""The signing keys of a data directory, made once when none is set."""
 
 import contextlib
 import os
@@ -6,20 +6,32 @@ import secrets
 import tempfile
 from pathlib import Path
 
+from deploy.places import Places
 from deploy.reading import KEY_BYTES
+from deploy.settings import Settings
+from gateways.receipt_keys import ReceiptKeys
+
+SIGNED_OUT = "everybody is signed out then"
 
 
-def kept_key(path: Path) -> bytes:
+def kept_key(path: Path, lost: str = SIGNED_OUT) -> bytes:
     """The key in the file ``path``, which is made (mode 0600) when there is none.
 
     Safe when several processes start at once: the file appears whole or not at all, and only once.
+    lost: what becomes of what was signed with a key that is gone.
     Raises OSError, and ValueError when the file holds no key.
     """
     try:
-        return _read(path)
+        return _read(path, lost)
     except FileNotFoundError:
         _make(path)
-        return _read(path)
+        return _read(path, lost)
+
+
+def receipt_keys(settings: Settings, places: Places) -> ReceiptKeys:
+    """The keys that receipts are signed with. Raises as ``kept_key`` does."""
+    lost = "receipts of before are then confirmed by the log alone"
+    return ReceiptKeys(settings.receipt_key or (kept_key(places.receipt_key, lost),))
 
 
 def _make(path: Path) -> None:
@@ -36,8 +48,8 @@ def _make(path: Path) -> None:
         os.unlink(mine)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, lost: str) -> bytes:
     key = path.read_bytes().strip()
     if len(key) < KEY_BYTES:
-        raise ValueError(f"{path} holds no key; delete it to have one made (everybody is signed out then)")
+        raise ValueError(f"{path} holds no key; delete it to have one made ({lost})")
     return key

@@ -31,6 +31,11 @@ class Places(Struct, frozen=True):
         return self.root / "jwt.key"
 
     @property
+    def receipt_key(self) -> Path:
+        """The key that was made for receipts because none was set."""
+        return self.root / "receipts.key"
+
+    @property
     def rates(self) -> Path:
         """Where processes that serve the same port count requests together; of this hour only."""
         return self.root / "rates.sqlite"

@@ -42,6 +42,12 @@ class Setting(Struct, frozen=True):
     secret: bool = False
 
 
+def _keys(meaning: str) -> Setting:
+    return Setting(reading.keys, meaning, option=False, secret=True)
+
+
+_EACH = "each at least 32 bytes, comma-separated"
+_KEPT = "unset: one is made and kept in the data directory"
 _POLICY = Policy()
 
 
@@ -87,24 +93,14 @@ class Settings(Struct, frozen=True, kw_only=True):
         Setting(reading.seconds(0, 60), "seconds between SIGTERM and the end of accepting", "SECONDS"),
     ] = timedelta(seconds=1)
     jwt_key: Annotated[
-        tuple[bytes, ...],
-        Setting(
-            reading.keys,
-            "HS256 keys for sessions, each at least 32 bytes, comma-separated: the first signs, all verify; "
-            "unset: one is made and kept in the data directory",
-            option=False,
-            secret=True,
-        ),
+        tuple[bytes, ...], _keys(f"HS256 keys for sessions, {_EACH}: the first signs, all verify; {_KEPT}")
     ] = ()
     operator_key: Annotated[
         tuple[bytes, ...],
-        Setting(
-            reading.keys,
-            "keys of operators, each at least 32 bytes, comma-separated, sent as Authorization: Bearer; "
-            "unset: nobody is one",
-            option=False,
-            secret=True,
-        ),
+        _keys(f"keys of operators, {_EACH}, sent as Authorization: Bearer; unset: nobody is one"),
+    ] = ()
+    receipt_key: Annotated[
+        tuple[bytes, ...], _keys(f"keys for receipts, {_EACH}: the first signs, all are published; {_KEPT}")
     ] = ()
     session_cookie: Annotated[
         str, Setting(reading.cookie_name, "name of the session cookie", option=False)

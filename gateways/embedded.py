@@ -17,10 +17,12 @@ from gateways.damage import StoreDamaged
 from gateways.embedded_file import connect, open_to_write
 from gateways.embedded_mark import HeadMark
 from gateways.embedded_news import News
-from gateways.embedded_reader import PAGE, LogReader
+from gateways.embedded_raw import Verbatim, raw_event
+from gateways.embedded_reader import LogReader
 from gateways.embedded_recorder import EventRecorder, draft
 from gateways.embedded_seals import Seal
 from gateways.embedded_writer import GroupCommit
+from gateways.raw_log import RawEvent
 from processmanager.ports import StoreUnavailable, WrongRevision
 
 __all__ = ["EmbeddedStore", "StoreDamaged"]
@@ -57,6 +59,7 @@ class EmbeddedStore:
         self, path: Path, codec: Codec, reader: LogReader, writer: sqlite3.Connection, poll: float
     ) -> None:
         """``open`` is the way in: this expects a file that has been checked, and a running loop."""
+        self._path = path
         self._codec = codec
         self._poll = poll
         self._reader = reader
@@ -70,15 +73,13 @@ class EmbeddedStore:
     async def read(self, stream: str, after: int = NO_STREAM) -> Sequence[AnyRecorded]:
         """As the port says. A long stream is read page by page, and others get their turn in between."""
         self._refuse_closed()
-        events = await self._reader.stream(stream, after)
-        if len(events) < PAGE:
-            return events
-        whole = [*events]
-        while len(events) == PAGE:
-            await asyncio.sleep(0)
-            events = await self._reader.stream(stream, whole[-1].revision)
-            whole += events
-        return whole
+        return await self._reader.whole(stream, after)
+
+    async def raw(self, stream: str) -> Sequence[RawEvent]:
+        """All of a stream as it is stored. Raises StoreDamaged, StoreUnavailable."""
+        self._refuse_closed()
+        found = await self._reader.reading_as(Verbatim()).whole(stream, NO_STREAM)
+        return [raw_event(self._path, event) for event in found]
 
     async def append(self, stream: str, events: Sequence[AnyProposed], expected: int) -> int:
         """As the port says. Answered after at most five seconds, with OutcomeUnknown if need be.

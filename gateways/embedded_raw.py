@@ -69,15 +69,7 @@ class EmbeddedRawLog:
             yield page
 
     def _raw(self, event: AnyRecorded) -> RawEvent:
-        stored = event.event
-        if isinstance(stored, Unreadable):
-            raise StoreDamaged(
-                f"{self._path} is damaged: the event at position {event.position} was altered, "
-                "and nobody can say what it was. Copy from a sound copy of the log"
-            )
-        return RawEvent(
-            event.stream, event.revision, event.position, event.id, stored.type, stored.data, stored.metadata
-        )
+        return raw_event(self._path, event)
 
     def check(self, event: RawEvent) -> None:
         """A file holds whatever can be in a log."""
@@ -111,3 +103,16 @@ class EmbeddedRawLog:
             self._reader.close()
         if self._recorder is not None:
             self._recorder.datastore.close()
+
+
+def raw_event(path: Path, event: AnyRecorded) -> RawEvent:
+    """What was read with ``Verbatim`` from the log at ``path``. Raises StoreDamaged for an altered event."""
+    stored = event.event
+    if isinstance(stored, Unreadable):
+        raise StoreDamaged(
+            f"{path} is damaged: the event at position {event.position} was altered, "
+            "and nobody can say what it was. Copy from a sound copy of the log"
+        )
+    return RawEvent(
+        event.stream, event.revision, event.position, event.id, stored.type, stored.data, stored.metadata
+    )

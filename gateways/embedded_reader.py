@@ -47,6 +47,10 @@ class LogReader:
         self._connection = connection
         self._connection.execute("PRAGMA query_only=1")
 
+    def reading_as(self, codec: Codec) -> "LogReader":
+        """The same connection, read with another codec."""
+        return LogReader(self._path, self._connection, codec)
+
     def head(self) -> int:
         """The last position in the log, 0 if it is empty. Raises StoreUnavailable."""
         try:
@@ -63,6 +67,18 @@ class LogReader:
         if [event.revision for event in events] != [*range(after + 1, after + 1 + len(events))]:
             raise StoreDamaged(f"{self._path} is damaged: {stream} has a gap behind revision {after}")
         return events
+
+    async def whole(self, stream: str, after: int) -> Sequence[AnyRecorded]:
+        """All of ``stream`` behind revision ``after``, page by page. Raises StoreUnavailable."""
+        events = await self.stream(stream, after)
+        if len(events) < PAGE:
+            return events
+        whole = [*events]
+        while len(events) == PAGE:
+            await asyncio.sleep(0)
+            events = await self.stream(stream, whole[-1].revision)
+            whole += events
+        return whole
 
     async def log(self, after: int) -> Sequence[AnyRecorded]:
         """At most PAGE events of the whole log behind position ``after``. Raises StoreUnavailable."""

@@ -34,7 +34,9 @@ from gateways.eventstoredb_looks import (
     streams_of,
     with_metadata,
 )
+from gateways.eventstoredb_raw import raw_stream
 from gateways.eventstoredb_trouble import NotAuthorised, TooLarge
+from gateways.raw_log import RawEvent
 from processmanager.ports import OutcomeUnknown, WrongRevision
 
 __all__ = ["BadAddress", "EventStoreDBStore", "NotAuthorised", "TooLarge"]
@@ -110,6 +112,10 @@ class EventStoreDBStore:
         if events:
             self._links.saw(events[-1])
         return whole_from(stream, after + 1, [self._recorded(event) for event in events], self._head)
+
+    async def raw(self, stream: str) -> Sequence[RawEvent]:
+        """All of a stream as it is stored. Raises StoreUnavailable."""
+        return await raw_stream(self._calls, stream)
 
     async def append(self, stream: str, events: Sequence[AnyProposed], expected: int) -> int:
         """As the port says. Raises also TooLarge, and ValueError for what cannot be written as UTF-8."""

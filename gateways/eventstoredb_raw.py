@@ -12,6 +12,7 @@ from gateways.eventstoredb_calls import Calls
 from gateways.eventstoredb_follow import SILENCE, Following
 from gateways.eventstoredb_gone import notes
 from gateways.eventstoredb_looks import (
+    PAGE,
     first_look,
     last_event,
     page_of,
@@ -61,7 +62,7 @@ class EventStoreDBRawLog:
 
     async def last(self) -> RawEvent | None:
         found = await self._last(self._calls)
-        return _raw(found) if found else None
+        return raw_event(found) if found else None
 
     async def _last(self, calls: Calls) -> RecordedEvent | None:
         return await last_event(calls, self._streams)
@@ -71,7 +72,7 @@ class EventStoreDBRawLog:
             found = await page_of(self._calls, stream, revision, 1)
         except (NotFound, StreamIsDeleted):
             return None
-        return _raw(found[0]) if found and found[0].stream_position == revision else None
+        return raw_event(found[0]) if found and found[0].stream_position == revision else None
 
     async def pages(self, after: int, until: int) -> AsyncIterator[Sequence[RawEvent]]:
         streams = with_metadata(self._streams)
@@ -79,7 +80,7 @@ class EventStoreDBRawLog:
         following = Following(self._address, streams, after, self._newest, SILENCE)
         async for batch in up_to(following, max(until, noted)):
             events = [event for event in batch if not notes(self.hidden, event)]
-            if page := [_raw(event) for event in events if position_of(event) <= until]:
+            if page := [raw_event(event) for event in events if position_of(event) <= until]:
                 yield page
 
     async def _newest(self) -> int:
@@ -105,7 +106,21 @@ class EventStoreDBRawLog:
         await self._calls.close()
 
 
-def _raw(event: RecordedEvent) -> RawEvent:
+async def raw_stream(calls: Calls, stream: str) -> Sequence[RawEvent]:
+    """All that EventStoreDB shows of a stream, as it is stored. Raises StoreUnavailable."""
+    events: list[RawEvent] = []
+    try:
+        while page := await page_of(calls, stream, events[-1].revision + 1 if events else 0, PAGE):
+            events += map(raw_event, page)
+            if len(page) < PAGE:
+                break
+    except (NotFound, StreamIsDeleted):
+        return ()
+    return events
+
+
+def raw_event(event: RecordedEvent) -> RawEvent:
+    """The event as it is stored."""
     return RawEvent(
         event.stream_name,
         event.stream_position,

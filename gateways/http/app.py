@@ -41,6 +41,7 @@ def build_http(services: Services, options: HttpOptions) -> Edge:
     routes = [
         *_classic(services, options, cookies),
         *histories.routes(),
+        *services.receipts.routes(),
         *Paid(services.archive, services.as_of, Operators(options.operator_keys)).routes(),
         *hooks,
         *health.routes(),

@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from gateways.http.as_of import AsOf
+from gateways.http.receipts import Receipts
 from gateways.http.webhooks import Webhooks
 from gateways.identity import Accounts
 from processmanager.archive import Archive
@@ -70,4 +71,5 @@ class Services(Struct, frozen=True, kw_only=True):
     live: Mapping[str, Check]
     ready: Mapping[str, Check]
     notes: Mapping[str, Check]
+    receipts: Receipts
     webhooks: Webhooks | None = None

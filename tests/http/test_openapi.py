@@ -14,6 +14,7 @@ TICKETS, TICKET = "/api/tickets", "/api/tickets/{ticket}"
 PAYMENT = "/api/v1/payments/{payment}"
 PACK = "/api/v1/payments/{payment}/dispute-pack"
 HISTORY, EXPLAIN = "/api/v1/tickets/{ticket}/history", "/api/v1/orders/{order}/explain"
+RECEIPT = "/api/v1/tickets/{ticket}/receipt"
 ORDERS, ORDER, CANCEL = "/api/orders", "/api/orders/{order}", "/api/orders/cancel/{order}"
 GOOD = {"email": "test@test.com", "password": "password"}
 
@@ -196,6 +197,7 @@ class Story:
         for client in (self.nobody, self.other, self.seller):
             for key in (ids[0], ids[4], SOME_ID):
                 await self.ask(client, "GET", HISTORY, key)
+                await self.ask(client, "GET", RECEIPT, key)
                 await self.ask(client, "GET", TICKET, key)
                 await self.ask(client, "DELETE", TICKET, key)
 
@@ -204,7 +206,7 @@ class Story:
             return (await self.nobody.get("/readyz")).status_code == 200
 
         await soon(ready)
-        for path in ("/healthz", "/livez", "/readyz", "/schema/openapi.json"):
+        for path in ("/healthz", "/livez", "/readyz", "/schema/openapi.json", "/.well-known/jwks.json"):
             await self.ask(self.nobody, "GET", path)
 
 

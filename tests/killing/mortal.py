@@ -10,6 +10,7 @@ from uuid import UUID
 from domain.decider import AnyProposed, AnyRecorded
 from domain.order import PaymentStarted
 from gateways.embedded import EmbeddedStore
+from gateways.raw_log import RawEvent
 from gateways.stripe_payments import StripePayments
 from processmanager.hints import Hint
 from processmanager.ports import Answer, Attempt, Confirmation
@@ -122,6 +123,9 @@ class MortalStore:
 
     async def reaches(self, position: int) -> bool:
         return await self._store.reaches(position)
+
+    async def raw(self, stream: str) -> Sequence[RawEvent]:
+        return await self._store.raw(stream)
 
     async def id_at(self, position: int) -> UUID | None:
         return await self._store.id_at(position)

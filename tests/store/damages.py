@@ -69,11 +69,10 @@ def flip_value(path: Path, chance: random.Random) -> None:
     """One bit of one value of one event."""
     with _opened(path) as connection:
         row, column = _any(connection, chance), chance.randrange(len(COLUMNS))
-        value = _flipped(row[1 + column], chance)
-        connection.execute(
-            f"UPDATE stored_events SET {COLUMNS[column]}=CAST(? AS {_type(row[1 + column])}) WHERE rowid=?",
-            (value, row[0]),
-        )
+        old = row[1 + column]
+        update = f"UPDATE OR IGNORE stored_events SET {COLUMNS[column]}=CAST(? AS {_type(old)}) WHERE rowid=?"
+        while not connection.execute(update, (_flipped(old, chance), row[0])).rowcount:
+            pass  # to a revision that is there already, which the file does not allow
 
 
 def delete(path: Path, chance: random.Random) -> None:

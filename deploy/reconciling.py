@@ -27,6 +27,9 @@ SKEW = timedelta(minutes=5)
 MOST_PAGES = 100_000
 """Pages of each kind that ``admitone reconcile`` reads at most."""
 
+UNCHECKED = 64 * 1024 * 1024
+"""Bytes that the rows of a whole log may take up on the disk beside their file while they are made."""
+
 Progress = Callable[[str, int], None]
 """Told of how much of what was read so far."""
 
@@ -88,6 +91,8 @@ async def read_log(pages: AsyncIterable[Sequence[AnyRecorded]], model: Path, pro
         rows.leave_upkeep()
         async for page in pages:
             rows.feed(page)
+            if rows.unchecked_bytes() > UNCHECKED:
+                await asyncio.to_thread(rows.begin_log_anew)
             progress("the log", rows.position)
         rows.resume_upkeep()
 

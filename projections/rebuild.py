@@ -12,6 +12,8 @@ from projections.read_model import ReadModel
 
 SAVE_EVERY = 8_000
 """Events after which what was staged is saved."""
+CHECKPOINT_AT = 64 * 2**20
+"""Bytes of the write-ahead log, which nobody else would ever shorten."""
 
 
 class Rebuild:
@@ -41,6 +43,8 @@ class Rebuild:
         """Make last what was applied."""
         self._model.save_all()
         self._staged = 0
+        if self._model.unchecked_bytes() >= CHECKPOINT_AT:
+            self._model.begin_log_anew()
 
     def finish(self) -> tuple[Held, ...]:
         """End the feeding. What could not be applied, and is missing."""

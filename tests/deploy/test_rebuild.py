@@ -164,6 +164,18 @@ def test_a_mistake_in_a_projection_shows_as_the_rows_that_it_touched_and_no_othe
     assert (table.changed, table.gone, table.new) == (len(wrong), 0, 0)
 
 
+def test_the_write_ahead_log_of_a_rebuild_stays_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.rebuild.CHECKPOINT_AT", 100_000)
+    rebuild, log = Rebuild(CATALOGUE, tmp_path / "new", "memory"), tickets(2_000).events
+    for begin in range(0, len(log), 100):
+        rebuild.take(log[begin : begin + 100])
+        rebuild.save()
+        assert (tmp_path / "new-wal").stat().st_size < 200_000
+    rebuild.finish()
+
+
 # ── Another version ───────────────────────────────────────────────────────────────────────────────
 
 

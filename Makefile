@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 CODE   := domain projections processmanager gateways deploy tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format lint types simulate faults deaths prove reconcile bench lock clean
+.PHONY: help run setup test check format lint types simulate faults deaths prove reconcile drill bench lock clean
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ prove: setup ## damage N logs at random and look at CLEAN sound ones: all found,
 
 deaths: setup ## the process dies at every step of a purchase, with every fault of Stripe (SEEDS=25; half an hour)
 	@ADMITONE_TEST_DEATHS=$(or $(SEEDS),25) $(BIN)/python -m pytest -n auto tests/killing $(ARGS)
+
+drill: setup ## back up under load, destroy, restore, verify; tell what was lost and how long it took
+	@$(BIN)/python -m tests.backup.drill $(ARGS)
 
 bench: setup ## measure, print a table, write benchmarks/results/latest.json
 	@$(BIN)/python -m benchmarks $(ARGS)

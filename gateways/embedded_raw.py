@@ -53,7 +53,7 @@ class EmbeddedRawLog:
     async def last(self) -> RawEvent | None:
         if self._reader is None or not (head := self._reader.head()):
             return None
-        (event,) = await self._reader.log(head - 1)
+        event, *_ = await self._reader.log(head - 1)  # others may have written meanwhile
         return self._raw(event)
 
     async def at(self, stream: str, revision: int) -> RawEvent | None:

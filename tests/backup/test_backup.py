@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateways.embedded import EmbeddedStore
+from gateways.embedded_raw import EmbeddedRawLog
+from gateways.embedded_reader import LogReader
 from tests.analysis.asking import told
 from tests.analysis.season import DAY
 from tests.backup.shelves import back_up, facts, files, restore, rows, write
@@ -70,6 +72,18 @@ async def test_nothing_that_was_answered_before_a_backup_began_is_missing_in_it(
     await asyncio.to_thread(restore, tmp_path / "backup", tmp_path / "new")
     found = rows(tmp_path / "new")
     assert found == rows(tmp_path)[: len(found)]
+
+
+async def test_the_last_event_is_told_while_others_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.to_thread(write, tmp_path, facts(9))
+    log = EmbeddedRawLog(tmp_path / "log.sqlite")
+    monkeypatch.setattr(LogReader, "head", lambda _: 7)  # what was the head a moment ago
+    last = await log.last()
+    assert last is not None
+    assert last.position == 7
+    await log.close()
 
 
 def test_a_log_with_nothing_in_it_needs_no_backup_yet(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from domain.decider import AnyRecorded, Metadata, Unreadable
 from gateways.codec import NOTHING_KNOWN, Codec, Encoded, StoredFact
 from gateways.damage import StoreDamaged
 from gateways.embedded_file import open_checked, open_to_write
-from gateways.embedded_mark import HeadMark
 from gateways.embedded_reader import LogReader
 from gateways.embedded_recorder import VerbatimRecorder
 from gateways.raw_log import RawEvent
@@ -91,9 +89,6 @@ class EmbeddedRawLog:
             raise WrongRevision(f"{self} is being written to by somebody else") from None
         except RecorderError as error:
             raise StoreUnavailable(f"{self._path}: {error}") from None
-        if self._recorder.sealed is not None:
-            with closing(HeadMark(self._path)) as mark:
-                mark.set(self._recorder.sealed)
 
     async def settle(self) -> None:
         """A page is durable when it is appended."""

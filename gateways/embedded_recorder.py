@@ -7,6 +7,7 @@ transaction is sealed.
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -19,6 +20,7 @@ from msgspec.structs import replace
 
 from gateways.chain import NOTHING_BEFORE, carrying, chain_of, framed, link_behind, parted, stand_in
 from gateways.codec import Encoded, NotifiedFact, StoredFact, derived_id
+from gateways.embedded_mark import HeadMark
 from gateways.embedded_seals import CREATE_SEALS, FIRST_SEAL, LOCK, Seal, seal
 
 TABLE = "stored_events"
@@ -106,31 +108,34 @@ def _row(new: Draft, metadata: bytes) -> Row:
 
 
 class EventRecorder(SQLiteApplicationRecorder):
-    """The log's table behind the library's recorder methods, with text ids and revisions from 0.
+    """The log's table behind the library's recorder methods, with text ids and revisions from 0."""
 
-    sealed: the seal of what was inserted through it last.
-    """
-
-    sealed: Seal | None = None
-
-    def __init__(self, datastore: SQLiteDatastore) -> None:
+    def __init__(self, datastore: SQLiteDatastore, log: Path) -> None:
+        """log: the file that ``datastore`` is in."""
         super().__init__(datastore, TABLE)
+        self._log = log
         self.insert_events_statement = INSERT
 
     @classmethod
     def at(cls, path: Path) -> Self:
         """The recorder of the log file at ``path``; the table must be there, or be created."""
-        return cls(SQLiteDatastore(str(path.absolute()), originator_id_type="text"))
+        return cls(SQLiteDatastore(str(path.absolute()), originator_id_type="text"), path)
 
     def construct_create_table_statements(self) -> list[str]:
         return [CREATE, CREATE_SEALS, FIRST_SEAL]
 
-    def _insert_events(
-        self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any
-    ) -> Sequence[int] | None:
-        c.execute(
-            LOCK
-        )  # a transaction that begins with a write waits for the lock, one that reads first fails
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
+        """As the library's; the transaction is sealed, and the head mark set once it is durable."""
+        with self.datastore.transaction(commit=True) as c:
+            positions, sealed = self._insert(c, stored_events)
+        if sealed is not None:
+            with closing(HeadMark(self._log)) as mark:
+                mark.set(sealed)
+        return positions
+
+    def _insert(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent]) -> tuple[list[int], Seal | None]:
+        # A transaction that begins with a write waits for the lock, one that reads first fails.
+        c.execute(LOCK)
         positions: list[int] = []
         chains: list[bytes] = []
         for stored in stored_events:
@@ -138,9 +143,7 @@ class EventRecorder(SQLiteApplicationRecorder):
             c.execute(INSERT, row)
             positions.append(c.lastrowid)
             chains.append(chain)
-        if positions:
-            self.sealed = seal(c.sqlite_cursor, positions[-1], chains)
-        return positions
+        return positions, seal(c.sqlite_cursor, positions[-1], chains) if positions else None
 
     def _placed(self, c: SQLiteCursor, new: Draft) -> tuple[Row, bytes]:
         """The row in its place. The library accepts a gap between two revisions, we do not."""

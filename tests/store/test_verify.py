@@ -85,6 +85,14 @@ async def test_every_event_is_chained_whoever_wrote_it(path: Path) -> None:
     assert verified(path).unchained == 0
 
 
+async def test_the_head_mark_goes_on_with_every_event_whoever_wrote_it(path: Path) -> None:
+    store = await EmbeddedStore.open(path)
+    await store.append("parking-1", events(2), NO_STREAM)
+    store.recorder.insert_events([StoredFact("parking-1", 2, "PurchaseRetried", b"{}", event().id, b"")])
+    await store.close()
+    assert str(HeadMark.read(path)) == verified(path).head
+
+
 async def test_a_repeat_is_recognised_and_writes_no_other_chain(path: Path) -> None:
     store, batch = await EmbeddedStore.open(path), events(2)
     for _ in range(2):

@@ -160,7 +160,7 @@ MUTANTS = (
     ),
     Mutant(
         "whoever holds the ticket, it is sold",
-        (ONE_HOLDER, IN_TIME),
+        (ONE_HOLDER, IN_TIME, NOTHING_PENDING),
         slips=(in_decision(ticket, _sell_whoever_holds),),
     ),
     Mutant("a seller buys his own ticket", (OWN, JUSTIFIED), slips=(in_decision(ticket, _sell_own_ticket),)),

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from domain.decider import NO_STREAM
 from gateways.embedded import EmbeddedStore
-from processmanager.ports import StoreUnavailable, WrongRevision
+from processmanager.ports import OutcomeUnknown, StoreUnavailable, WrongRevision
 from tests.store.contract import event, events
 
 _PROCESSES = multiprocessing.get_context("forkserver")
@@ -91,5 +91,5 @@ async def open_only(store: EmbeddedStore, name: str, report: Connection) -> None
     """Open the log and one append, no more."""
     try:
         await store.append(f"parking-{name}", [event()], NO_STREAM)
-    except StoreUnavailable as error:
+    except (StoreUnavailable, OutcomeUnknown) as error:
         report.send(str(error))

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from gateways.chain import LINK, NOTHING_BEFORE, chain_of, framed, parted, stand_in
+from gateways.chain import LINK, NOTHING_BEFORE, carried, chain_of, confirmed, framed, parted, stand_in
 
 REMEMBERED = 50_000
 """Streams of which the last event is remembered, and as many again that were met before them."""
 
 _Last = tuple[int, bytes | None]
-"""Of a stream: the revision of its last event, and that event's chain if it has one."""
+"""Of a stream: the revision of its last event, and that event's link if it has a chain."""
 
 
 Tell = Callable[[int, int], None]
@@ -54,15 +54,35 @@ class Chains:
 
     def learn(self, stream: str, revision: int, metadata: bytes) -> None:
         """An event that stands before what is taken next."""
-        self._remember(stream, revision, parted(metadata)[1])
+        chain = carried(metadata)
+        self._remember(stream, revision, chain[:LINK] if chain else None)
 
     def take(
         self, stream: str, revision: int, position: int, type_: str, id_: bytes, data: bytes, metadata: bytes
     ) -> bytes:
-        """The event's chain, or what stands for it. Raises Flawed."""
-        before = self._before(stream, revision, position)
+        """The event's chain, or what stands for it. Raises Flawed, and ValueError for what is no text."""
+        last = self._young.get(stream) or self._old.get(stream)
+        if last is not None and last[0] == revision - 1:
+            before = last[1]
+        else:
+            self._refuse_out_of_place(stream, revision, position, last)
+            before = None
+            self.streams += 1
+        name, kind = stream.encode(), type_.encode()
+        chain = confirmed(before or NOTHING_BEFORE, name, revision, id_, kind, data, metadata)
+        if chain is not None:
+            if len(self._young) >= REMEMBERED:
+                self._make_room()
+            self._young[stream] = revision, chain[:LINK]
+            return chain
+        frame = framed(name, revision, id_, kind, data)
+        return self._closely(before, stream, revision, position, frame, metadata)
+
+    def _closely(
+        self, before: bytes | None, stream: str, revision: int, position: int, frame: bytes, metadata: bytes
+    ) -> bytes:
+        """The same for what is rare, or wrong."""
         bare, chain = parted(metadata)
-        frame = framed(stream.encode(), revision, id_, type_.encode(), data)
         if chain is None:
             if before is not None:
                 raise Flawed(
@@ -70,29 +90,28 @@ class Chains:
                     "it carries no chain, and the event before it in its stream does"
                 )
             self.unchained += 1
-        elif chain != chain_of(before[:LINK] if before else NOTHING_BEFORE, frame, bare):
+        elif chain != chain_of(before or NOTHING_BEFORE, frame, bare):
             raise Flawed(
                 f"{_named(stream, revision, position)} was altered, or does not follow on what stands before "
                 "it in its stream: its chain does not match"
             )
-        self._remember(stream, revision, chain)
+        self._remember(stream, revision, chain[:LINK] if chain else None)
         return chain or stand_in(frame, bare)
 
-    def _before(self, stream: str, revision: int, position: int) -> bytes | None:
-        """The chain of the event before, if there is one and it has one."""
-        last = self._young.get(stream) or self._old.get(stream)
-        if last is None and revision == 0:
-            self.streams += 1
-            return None
-        if last is None or last[0] != revision - 1:
+    @staticmethod
+    def _refuse_out_of_place(stream: str, revision: int, position: int, last: _Last | None) -> None:
+        """Nothing stands before the first event of a stream, and any other follows on one."""
+        if last is not None or revision != 0:
             why = f"it stands behind revision {last[0]}" if last else f"revision {revision - 1} is missing"
             raise Flawed(f"{_named(stream, revision, position)} is out of its place: {why}")
-        return last[1]
 
-    def _remember(self, stream: str, revision: int, chain: bytes | None) -> None:
-        if len(self._young) >= REMEMBERED and stream not in self._young:
-            self._young, self._old = {}, self._young
-        self._young[stream] = revision, chain
+    def _remember(self, stream: str, revision: int, link: bytes | None) -> None:
+        if len(self._young) >= REMEMBERED:
+            self._make_room()
+        self._young[stream] = revision, link
+
+    def _make_room(self) -> None:
+        self._young, self._old = {}, self._young
 
 
 def _named(stream: str, revision: int, position: int) -> str:

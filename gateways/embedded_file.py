@@ -123,12 +123,17 @@ def open_checked(path: Path) -> sqlite3.Connection:
     return connect(path)
 
 
-def open_unchecked(path: Path) -> sqlite3.Connection:
+def open_unchecked(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
     """Connect to a file that is a log, to look what is wrong with it. Nothing is made.
 
-    Raises StoreDamaged, sqlite3.Error.
+    any_thread: not only this one will use it. Raises StoreDamaged, sqlite3.Error.
     """
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=not any_thread,
+    )
     try:
         version = _recognise(connection, path)
     except BaseException:

@@ -44,11 +44,12 @@ class Proof:
         Raises Flawed, sqlite3.Error.
         """
         while self.position < until:
-            rows = self._page(until)
-            if not rows:
-                raise Flawed(_missing(self.position + 1, until))
-            for row in rows:
+            before = self.position
+            # Row by row, so that a page leaves no garbage: collecting it would cost a fifth of the time.
+            for row in self._page(until):
                 self._take(row)
+            if self.position == before:
+                raise Flawed(_missing(self.position + 1, until))
             yield self.position
         if self._unsealed and self._next is not None:
             raise Flawed(_missing(until + 1, self._next.position))
@@ -56,16 +57,18 @@ class Proof:
             first = self.position - len(self._unsealed) + 1
             raise Flawed(f"what stands from position {first} on was put in: it was never sealed")
 
-    def _page(self, until: int) -> list[tuple[Any, ...]]:
+    def _page(self, until: int) -> Iterator[tuple[Any, ...]]:
         try:
-            return self._connection.execute(_LOG, (self.position, until)).fetchall()
+            yield from self._connection.execute(_LOG, (self.position, until))
         except sqlite3.OperationalError as error:
             if "decode to UTF-8" not in str(error):
                 raise
+        else:
+            return
         # A flipped bit in a text. Read it anyhow: the checksum will tell which event it is.
         self._connection.text_factory = lambda text: text.decode(errors="replace")
         try:
-            return self._connection.execute(_LOG, (self.position, until)).fetchall()
+            yield from self._connection.execute(_LOG, (self.position, until))
         finally:
             self._connection.text_factory = str
 

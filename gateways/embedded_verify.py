@@ -1,8 +1,10 @@
 """The whole of the log's file verified: every event, the order of all, the head mark, the file itself."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Self
 
 from gateways.chain_proof import Flawed, Tell, Verified
 from gateways.damage import StoreDamaged
@@ -21,15 +23,17 @@ def verify(path: Path, tell: Tell, expected: Mark | None = None) -> Verified:
     """
     mark = HeadMark.read(path)  # before the log is: others may write while we look
     try:
-        with closing(open_unchecked(path)) as connection:
-            return _verified(connection, path, [each for each in (mark, expected) if each], tell)
+        with closing(open_unchecked(path)) as connection, _FileCheck(path) as check:
+            return _verified(connection, path, [each for each in (mark, expected) if each], check, tell)
     except Flawed as flaw:
         raise StoreDamaged(f"{path} is damaged: {flaw}") from None
     except UNREADABLE as error:
         raise explain(error, path) from error
 
 
-def _verified(connection: sqlite3.Connection, path: Path, marks: list[Mark], tell: Tell) -> Verified:
+def _verified(
+    connection: sqlite3.Connection, path: Path, marks: list[Mark], check: "_FileCheck", tell: Tell
+) -> Verified:
     head, sealed = log_end(connection)
     begun = first(connection) if sealed else None
     proof = Proof(connection, 0, None)
@@ -48,7 +52,9 @@ def _verified(connection: sqlite3.Connection, path: Path, marks: list[Mark], tel
         )
     if sealed is None and connection.execute("PRAGMA user_version").fetchone()[0] >= SEALED:
         raise Flawed("its seals are missing")
-    _check_file(connection, head)
+    if what := check.result():
+        raise Flawed(f"its events are whole, but not the file around them: {what}")
+    _check_tables(connection, head)
     chains = proof.chains
     return Verified(
         events=head,
@@ -59,12 +65,36 @@ def _verified(connection: sqlite3.Connection, path: Path, marks: list[Mark], tel
     )
 
 
-def _check_file(connection: sqlite3.Connection, head: int) -> None:
-    """What the events themselves do not tell: the index by which streams are read, the tables' shape."""
-    (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-    if found != "ok":
-        what = found.removeprefix("*** in database main ***").strip().splitlines()[0]
-        raise Flawed(f"its events are whole, but not the file around them: {what}")
+class _FileCheck:
+    """SQLite's own check of the index by which streams are read, and of the file's structure.
+
+    It runs beside the reading of the events, on a connection of its own, and is broken off with it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._connection = open_unchecked(path, any_thread=True)
+        self._thread = ThreadPoolExecutor(1, "file-check")
+        self._found = self._thread.submit(self._run)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.interrupt()
+        self._thread.shutdown()
+        self._connection.close()
+
+    def result(self) -> str | None:
+        """What is wrong, in one line. Raises sqlite3.Error."""
+        found = self._found.result().removeprefix("*** in database main ***").strip().splitlines()
+        return None if found == ["ok"] else found[0]
+
+    def _run(self) -> str:
+        return str(self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
+
+
+def _check_tables(connection: sqlite3.Connection, head: int) -> None:
+    """Whether they have the shape and the count that they were made with."""
     for table, made in ((TABLE, CREATE), (SEALS, CREATE_SEALS)):
         row = connection.execute("SELECT sql FROM sqlite_master WHERE name=?", (table,)).fetchone()
         if row and row[0] != made.replace("IF NOT EXISTS ", ""):

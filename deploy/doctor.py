@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from deploy.books import Books
 from domain.money import Money
-from domain.order import AwaitingPayment, Cancelled, Completed, Paying, Unplaced
+from domain.order import AwaitingPayment, Cancelled, Completed, Paying, Revived, Unplaced
 from domain.parking import Parked, Skipped
 from domain.payment import Captured, ChargedBack, Refunded, Unrequested, kept
 from domain.payment import State as PaymentState
@@ -69,8 +69,8 @@ def parked(case: Case) -> Iterator[Finding]:
 def deadlines(case: Case) -> Iterator[Finding]:
     """No purchase is open long after its hold, or its grace to pay, has ended."""
     for order_id, state in case.books.orders.items():
-        if isinstance(state, AwaitingPayment | Paying) and case.judged(order_id):
-            deadline = state.deadline if isinstance(state, Paying) else state.terms.expires_at
+        if isinstance(state, AwaitingPayment | Paying | Revived) and case.judged(order_id):
+            deadline = state.terms.expires_at if isinstance(state, AwaitingPayment) else state.deadline
             if case.now - deadline > SETTLING:
                 late = timedelta(seconds=int((case.now - deadline).total_seconds()))
                 yield Finding(f"order {order_id} is still open {late} after its deadline", SERVE)

@@ -108,8 +108,8 @@ async def open_parts(
         closing.push_async_callback(provider.close)
         payments = provider
     desk = Desk(store, clock)
-    pump = Pump(desk, payments, clock)
-    policy = Policy(settings.hold, settings.grace, settings.own_tickets)
+    policy = Policy(settings.hold, settings.grace, settings.own_tickets, settings.late_sales)
+    pump = Pump(desk, payments, clock, policy.late)
     marketplace = Marketplace(desk, pump, clock, policy)
     hints, reconciler = None, None
     if isinstance(payments, News):

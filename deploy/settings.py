@@ -137,6 +137,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     own_tickets: Annotated[
         bool, Setting(reading.yes_or_no, "let sellers buy their own tickets", option=False)
     ] = _POLICY.own_tickets
+    late_sales: Annotated[
+        bool,
+        Setting(
+            reading.yes_or_no,
+            "let money that comes after its hold has ended buy the ticket, if that is still free; otherwise, "
+            "and if it is gone, the money goes back",
+            option=False,
+        ),
+    ] = _POLICY.late_sales
     retry_delays: Annotated[
         tuple[timedelta, ...],
         Setting(

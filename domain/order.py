@@ -1,7 +1,11 @@
-"""An order: AwaitingPayment → Paying → Completed | Cancelled.
+"""An order: AwaitingPayment → Paying → Completed | Cancelled, and once Cancelled → Revived → Completed.
 
 While an attempt to pay is in flight the hold is fenced against expiry, for a grace that ends: the
 deadline of a paying order is the later of the hold's end and the grace's end, and both are facts.
+
+An order that ended by time while it was being paid may be revived, once: its money came late, and its
+ticket was still free and is held for it anew. Or the late money is refused, for good. The order's stream is
+the place where these two exclude each other.
 """
 
 from datetime import datetime
@@ -10,64 +14,26 @@ from typing import TypeAlias, assert_never
 from msgspec import Struct
 
 from domain.decider import Decider, Refused
-from domain.money import Money
+from domain.order_commands import (
+    CancelOrder,
+    Command,
+    CompleteOrder,
+    ExpireOrder,
+    FailPayment,
+    PlaceOrder,
+    RefuseLatePayment,
+    ReviveOrder,
+    StartPayment,
+    Terms,
+)
+
+__all__ = [
+    "CancelOrder", "Command", "CompleteOrder", "ExpireOrder", "FailPayment", "PlaceOrder",
+    "RefuseLatePayment", "ReviveOrder", "StartPayment", "Terms",
+]  # fmt: skip
 
 # ── Commands ──────────────────────────────────────────────────────────────────────────────────────
-
-
-class Terms(Struct, frozen=True, gc=False):
-    """What was agreed when the ticket was taken: the ticket as it was ordered.
-
-    ticket_version: the ticket's public version at that moment.
-    """
-
-    buyer: str
-    ticket: str
-    seller: str
-    title: str
-    price: Money
-    expires_at: datetime
-    ticket_version: int = 0
-
-
-class PlaceOrder(Struct, frozen=True):
-    terms: Terms
-
-
-class StartPayment(Struct, frozen=True):
-    """Begin one attempt to pay.
-
-    payment: the attempt's id. method: the provider's token of the card, never a card number.
-    at: the deciding clock. grace_until: how long expiry is fenced off for this attempt.
-    request: the id of the HTTP request that asks for it.
-    """
-
-    payment: str
-    by: str
-    method: str
-    at: datetime
-    grace_until: datetime
-    request: str = ""
-
-
-class FailPayment(Struct, frozen=True):
-    payment: str
-    reason: str
-
-
-class CompleteOrder(Struct, frozen=True):
-    payment: str
-
-
-class CancelOrder(Struct, frozen=True):
-    by: str
-
-
-class ExpireOrder(Struct, frozen=True):
-    at: datetime
-
-
-Command: TypeAlias = PlaceOrder | StartPayment | FailPayment | CompleteOrder | CancelOrder | ExpireOrder
+# They stand in order_commands.py.
 
 # ── Events ────────────────────────────────────────────────────────────────────────────────────────
 # Their names and fields are the stored format: they may grow, their meaning may not change.
@@ -98,7 +64,32 @@ class OrderCancelled(Struct, frozen=True, gc=False):
     reason: str
 
 
-Event: TypeAlias = OrderPlaced | PaymentStarted | PaymentFailed | OrderCompleted | OrderCancelled
+class OrderRevived(Struct, frozen=True, gc=False):
+    """The money of ``payment`` came after the order had ended by time, and the ticket was still free.
+
+    expires_at: until when it is held for this order again.
+    """
+
+    payment: str
+    expires_at: datetime
+
+
+class LatePaymentRefused(Struct, frozen=True, gc=False):
+    """The money of ``payment`` came after the order had ended by time, and goes back."""
+
+    payment: str
+    reason: str
+
+
+Event: TypeAlias = (
+    OrderPlaced
+    | PaymentStarted
+    | PaymentFailed
+    | OrderCompleted
+    | OrderCancelled
+    | OrderRevived
+    | LatePaymentRefused
+)
 
 # ── States ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -130,21 +121,51 @@ class Paying(Struct, frozen=True, gc=False):
 
 
 class Completed(Struct, frozen=True, gc=False):
+    """``revived``: it had ended by time before."""
+
     terms: Terms
     failures: tuple[PaymentFailed, ...]
     payment: str
+    revived: bool = False
 
 
 class Cancelled(Struct, frozen=True, gc=False):
-    """``payment``: the attempt that was in flight when the order ended; its money must not be kept."""
+    """``payment``: the attempt that was in flight when the order ended; its money must not be kept.
+
+    revived: the end of the hold that it had when it was revived, if it ever was; it is not again.
+    refused: why money that came late does not buy the ticket, if that is settled.
+    """
 
     terms: Terms
     failures: tuple[PaymentFailed, ...]
     reason: str
     payment: str | None
+    revived: datetime | None = None
+    refused: str | None = None
+
+    @property
+    def hold(self) -> datetime:
+        """The end of the last hold that the order knows of."""
+        return self.revived or self.terms.expires_at
+
+    @property
+    def revivable(self) -> bool:
+        """Whether money that comes by ``payment`` might still buy the ticket."""
+        settled = self.revived is not None or self.refused is not None
+        return self.reason == EXPIRED and self.payment is not None and not settled
 
 
-State: TypeAlias = Unplaced | AwaitingPayment | Paying | Completed | Cancelled
+class Revived(Struct, frozen=True, gc=False):
+    """Paid late, and not completed yet. ``deadline``: when the new hold ends."""
+
+    terms: Terms
+    failures: tuple[PaymentFailed, ...]
+    payment: str
+    deadline: datetime
+
+
+State: TypeAlias = Unplaced | AwaitingPayment | Paying | Revived | Completed | Cancelled
+Placed: TypeAlias = AwaitingPayment | Paying | Revived | Completed | Cancelled
 
 # ── Decide ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -175,8 +196,13 @@ def decide(command: Command, state: State) -> tuple[Event, ...] | Refused:
             return _start_payment(command, state)
         case FailPayment():
             return _fail_payment(command, state)
-        case CompleteOrder(payment):
-            return _complete(payment, state)
+        case CompleteOrder():
+            return _complete(command, state)
+        case ReviveOrder():
+            return _revive(command, state)
+        case RefuseLatePayment(payment, reason):
+            late = isinstance(state, Cancelled) and state.revivable and state.payment == payment
+            return (LatePaymentRefused(payment, reason),) if late else ()
         case CancelOrder(by):
             return _cancel(by, state)
         case ExpireOrder(at):
@@ -204,9 +230,7 @@ def _place(terms: Terms, state: State) -> tuple[Event, ...] | Refused:
     return () if same else EXISTS
 
 
-def _start_payment(
-    command: StartPayment, state: AwaitingPayment | Paying | Completed | Cancelled
-) -> tuple[Event, ...] | Refused:
+def _start_payment(command: StartPayment, state: Placed) -> tuple[Event, ...] | Refused:
     if command.by != state.terms.buyer:
         return NOT_OWNER
     if any(failed.payment == command.payment for failed in state.failures):
@@ -220,7 +244,7 @@ def _start_payment(
                     command.payment, command.method, command.grace_until, command.request, command.at
                 ),
             )
-        case Paying(payment=payment):
+        case Paying(payment=payment) | Revived(payment=payment):
             return () if payment == command.payment else IN_FLIGHT
         case Completed(payment=payment):
             return () if payment == command.payment else ALREADY_PAID
@@ -230,23 +254,25 @@ def _start_payment(
             assert_never(state)
 
 
-def _fail_payment(
-    command: FailPayment, state: AwaitingPayment | Paying | Completed | Cancelled
-) -> tuple[Event, ...] | Refused:
+def _fail_payment(command: FailPayment, state: Placed) -> tuple[Event, ...] | Refused:
     if any(failed.payment == command.payment for failed in state.failures):
         return ()
     match state:
         case Paying(payment=payment) if payment == command.payment:
             return (PaymentFailed(payment, command.reason),)
+        case Revived(payment=payment) if payment == command.payment:
+            # Its time for another card was over before.
+            return PaymentFailed(payment, command.reason), OrderCancelled(EXPIRED)
         case _:
             return NO_SUCH_ATTEMPT
 
 
-def _complete(
-    payment: str, state: AwaitingPayment | Paying | Completed | Cancelled
-) -> tuple[Event, ...] | Refused:
+def _complete(command: CompleteOrder, state: Placed) -> tuple[Event, ...] | Refused:
+    payment = command.payment
     match state:
         case Paying() if state.payment == payment:
+            return (OrderCompleted(payment),)
+        case Revived() if state.payment == payment and command.hold in {None, state.deadline}:
             return (OrderCompleted(payment),)
         case Completed() if state.payment == payment:
             return ()
@@ -254,13 +280,23 @@ def _complete(
             return NO_SUCH_ATTEMPT
 
 
-def _cancel(by: str, state: AwaitingPayment | Paying | Completed | Cancelled) -> tuple[Event, ...] | Refused:
+def _revive(command: ReviveOrder, state: Placed) -> tuple[Event, ...] | Refused:
+    match state:
+        case Cancelled() if state.revivable and state.payment == command.payment:
+            return (OrderRevived(command.payment, command.expires_at),)
+        case Revived() | Completed() if state.payment == command.payment:
+            return ()
+        case _:
+            return NO_SUCH_ATTEMPT
+
+
+def _cancel(by: str, state: Placed) -> tuple[Event, ...] | Refused:
     if by != state.terms.buyer:
         return NOT_OWNER
     match state:
         case AwaitingPayment():
             return (OrderCancelled(CANCELLED_BY_BUYER),)
-        case Paying():
+        case Paying() | Revived():
             return BEING_PAID
         case Completed():
             return PAID_FOR
@@ -270,13 +306,11 @@ def _cancel(by: str, state: AwaitingPayment | Paying | Completed | Cancelled) ->
             assert_never(state)
 
 
-def _expire(
-    at: datetime, state: AwaitingPayment | Paying | Completed | Cancelled
-) -> tuple[Event, ...] | Refused:
+def _expire(at: datetime, state: Placed) -> tuple[Event, ...] | Refused:
     match state:
         case AwaitingPayment(terms):
             return (OrderCancelled(EXPIRED),) if at >= terms.expires_at else NOT_DUE
-        case Paying():
+        case Paying() | Revived():
             return (OrderCancelled(EXPIRED),) if at >= state.deadline else IN_FLIGHT
         case Completed():
             return ALREADY_PAID
@@ -298,12 +332,20 @@ def evolve(state: State, event: Event) -> State:
         case PaymentStarted(payment, method, grace_until, request, at):
             return Paying(state.terms, state.failures, payment, method, grace_until, request, at)
         case PaymentFailed():
-            return AwaitingPayment(state.terms, (*state.failures, event))
+            failures = (*state.failures, event)
+            if isinstance(state, Revived):
+                return Revived(state.terms, failures, state.payment, state.deadline)
+            return AwaitingPayment(state.terms, failures)
         case OrderCompleted(payment):
-            return Completed(state.terms, state.failures, payment)
+            return Completed(state.terms, state.failures, payment, isinstance(state, Revived))
         case OrderCancelled(reason):
-            in_flight = state.payment if isinstance(state, Paying) else None
-            return Cancelled(state.terms, state.failures, reason, in_flight)
+            in_flight = state.payment if isinstance(state, Paying | Revived) else None
+            again = state.deadline if isinstance(state, Revived) else None
+            return Cancelled(state.terms, state.failures, reason, in_flight, again)
+        case OrderRevived(payment, expires_at):
+            return Revived(state.terms, state.failures, payment, expires_at)
+        case LatePaymentRefused(payment, reason):
+            return Cancelled(state.terms, state.failures, EXPIRED, payment, refused=reason)
         case _:
             assert_never(event)
 
@@ -315,5 +357,13 @@ order: Decider[Command, State, Event] = Decider(
     initial=Unplaced(),
     decide=decide,
     evolve=evolve,
-    events=(OrderPlaced, PaymentStarted, PaymentFailed, OrderCompleted, OrderCancelled),
+    events=(
+        OrderPlaced,
+        PaymentStarted,
+        PaymentFailed,
+        OrderCompleted,
+        OrderCancelled,
+        OrderRevived,
+        LatePaymentRefused,
+    ),
 )

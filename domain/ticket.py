@@ -40,25 +40,49 @@ class ReserveTicket(Struct, frozen=True):
     own_allowed: bool = False
 
 
+class RetakeTicket(Struct, frozen=True):
+    """Hold a ticket again for an order whose money came late, if it is offered as it was ordered."""
+
+    order: str
+    buyer: str
+    title: str
+    price: Money
+    expires_at: datetime
+
+
 class ReleaseTicket(Struct, frozen=True):
-    """End *this order's* hold. Nobody else's is touched."""
+    """End *this order's* hold. Nobody else's is touched.
+
+    hold: the end of the hold that is meant, here and below, for an order may come to hold the ticket again;
+    None: whichever it has.
+    """
 
     order: str
     reason: str
+    hold: datetime | None = None
 
 
 class SellTicket(Struct, frozen=True):
     order: str
+    hold: datetime | None = None
 
 
 class ReturnTicket(Struct, frozen=True):
     """Take back a ticket sold to this order, whose money was not kept."""
 
     order: str
+    hold: datetime | None = None
 
 
 Command: TypeAlias = (
-    ListTicket | EditTicket | DelistTicket | ReserveTicket | ReleaseTicket | SellTicket | ReturnTicket
+    ListTicket
+    | EditTicket
+    | DelistTicket
+    | ReserveTicket
+    | RetakeTicket
+    | ReleaseTicket
+    | SellTicket
+    | ReturnTicket
 )
 
 # ── Events ────────────────────────────────────────────────────────────────────────────────────────
@@ -144,9 +168,12 @@ class Reserved(Struct, frozen=True, gc=False):
 
 
 class Sold(Struct, frozen=True, gc=False):
+    """``expires_at``: of the hold that it was sold from."""
+
     listing: Listing
     order: str
     buyer: str
+    expires_at: datetime
 
 
 class Delisted(Struct, frozen=True, gc=False):
@@ -163,6 +190,7 @@ NOT_OWNER = Refused("not_owner", "Only the seller may do this")
 RESERVED = Refused("ticket_reserved", "Ticket is already reserved")
 LOCKED = Refused("ticket_locked", "Cannot edit a reserved ticket")
 WITHDRAWN = Refused("ticket_delisted", "The ticket is no longer for sale")
+CHANGED = Refused("ticket_changed", "The ticket is no longer offered as it was ordered")
 OWN_TICKET = Refused("own_ticket", "You cannot buy your own ticket")
 NOT_HELD = Refused("ticket_not_held", "The ticket is not held for this order")
 BAD_TITLE = Refused("title_invalid", "Title is required")
@@ -181,13 +209,15 @@ def decide(command: Command, state: State) -> tuple[Event, ...] | Refused:
             return _delist(command, state)
         case ReserveTicket():
             return _reserve(command, state)
+        case RetakeTicket():
+            return _retake(command, state)
         case ReleaseTicket(order, reason):
-            held = isinstance(state, Reserved) and state.order == order
+            held = isinstance(state, Reserved) and _is_meant(command, state)
             return (TicketReleased(order, reason),) if held else ()
-        case SellTicket(order):
-            return _sell(order, state)
+        case SellTicket():
+            return _sell(command, state)
         case ReturnTicket(order):
-            sold = isinstance(state, Sold) and state.order == order
+            sold = isinstance(state, Sold) and _is_meant(command, state)
             return (TicketReturned(order),) if sold else ()
         case _:
             assert_never(command)
@@ -252,14 +282,35 @@ def _reserve(
             assert_never(state)
 
 
-def _sell(order: str, state: Available | Reserved | Sold | Delisted) -> tuple[Event, ...] | Refused:
+def _retake(
+    command: RetakeTicket, state: Available | Reserved | Sold | Delisted
+) -> tuple[Event, ...] | Refused:
     match state:
-        case Reserved() if state.order == order:
-            return (TicketSold(order),)
-        case Sold() if state.order == order:
+        case Available(listing):
+            if (listing.title, listing.price) != (command.title, command.price):
+                return CHANGED
+            return (TicketReserved(command.order, command.buyer, command.price, command.expires_at),)
+        case Reserved() | Sold():
+            return () if state.order == command.order else RESERVED
+        case Delisted():
+            return WITHDRAWN
+        case _:
+            assert_never(state)
+
+
+def _sell(command: SellTicket, state: Available | Reserved | Sold | Delisted) -> tuple[Event, ...] | Refused:
+    match state:
+        case Reserved() if _is_meant(command, state):
+            return (TicketSold(command.order),)
+        case Sold() if _is_meant(command, state):
             return ()
         case _:
             return NOT_HELD
+
+
+def _is_meant(command: ReleaseTicket | SellTicket | ReturnTicket, state: Reserved | Sold) -> bool:
+    """Whether the ticket is this order's, by the hold that is meant."""
+    return state.order == command.order and command.hold in {None, state.expires_at}
 
 
 def _unfit(title: str, price: Money) -> Refused | None:
@@ -290,7 +341,7 @@ def evolve(state: State, event: Event) -> State:
         case TicketSold(order):
             if not isinstance(state, Reserved):
                 raise ValueError("TicketSold in a ticket that was not reserved")
-            return Sold(listing, order, state.buyer)
+            return Sold(listing, order, state.buyer, state.expires_at)
         case TicketDelisted():
             return Delisted(listing)
         case _:

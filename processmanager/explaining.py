@@ -3,7 +3,7 @@
 What is next is asked of ``next_step`` itself, so the explanation cannot promise what the pump would not do.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from msgspec import Struct
@@ -28,14 +28,16 @@ class Explanation(Struct, frozen=True):
     over: bool
 
 
-def explain(purchase: PastPurchase, now: datetime, *, discreet: bool = False) -> Explanation:
+def explain(
+    purchase: PastPurchase, now: datetime, *, late: timedelta | None = None, discreet: bool = False
+) -> Explanation:
     """``purchase`` as it was at ``now``, which must have been placed.
 
-    discreet: without what passed between the buyer and his bank.
+    late: as for ``next_step``. discreet: without what passed between the buyer and his bank.
     """
     because = tuple(f"{moment(fact.metadata.at)}: {_named(fact)}" for fact in _reasons(purchase))
     parked = _is_parked(purchase)
-    step = next_step(purchase, now)
+    step = next_step(purchase, now, late)
     following, at = _next(step, purchase, discreet=discreet)
     if parked and not isinstance(step, Wait):
         following, at = "An operator decides how it goes on (PurchaseParked); the hold ends on time.", None
@@ -54,6 +56,9 @@ def _state(purchase: PastPurchase, *, discreet: bool) -> str:
             return f"The ticket is held until {moment(terms.expires_at)}, and waits to be paid for.{again}"
         case order.Paying():
             return f"A payment is under way. {_of_money(purchase.payment, discreet=discreet)}"
+        case order.Revived(deadline=deadline):
+            again = f"the ticket was still free and is held again until {moment(deadline)}"
+            return f"It was paid late: {again}. {_of_money(purchase.payment, discreet=discreet)}"
         case order.Completed():
             return f"The order is complete. {_of_money(purchase.payment, discreet=discreet)}"
         case order.Cancelled(reason=reason):
@@ -104,6 +109,8 @@ _WORDS: dict[type, str] = {
     order.PaymentFailed: "the attempt to pay failed",
     order.OrderCompleted: "money and ticket had both changed hands",
     order.OrderCancelled: "the order ended",
+    order.LatePaymentRefused: "the money came late and is not kept",
+    order.OrderRevived: "the money came late, and the ticket was still free",
     payment.PaymentRequested: "the payment provider was to be asked",
     payment.PaymentPending: "the payment provider took it up",
     payment.PaymentActionRequired: "the bank asked for the buyer's confirmation",
@@ -158,6 +165,9 @@ _TOLD: dict[type, str] = {
     order.ExpireOrder: "The hold has ended: the order is cancelled (OrderCancelled).",
     order.FailPayment: "The attempt is recorded as failed (PaymentFailed); another card may be tried.",
     order.CompleteOrder: "The order is completed (OrderCompleted).",
+    order.RefuseLatePayment: "The money came late and goes back (LatePaymentRefused).",
+    order.ReviveOrder: "The order goes on, for the ticket is held for it again (OrderRevived).",
+    ticket.RetakeTicket: "The money came late and the ticket is free: it is held again (TicketReserved).",
     ticket.SellTicket: "The ticket is sold to this order (TicketSold).",
     ticket.ReleaseTicket: "The ticket goes back on sale (TicketReleased).",
     ticket.ReturnTicket: "The sale is undone, and the ticket goes back on sale (TicketReturned).",

@@ -25,12 +25,20 @@ class Policy(Struct, frozen=True):
     """The rules of the house that may change without changing a fact that was written under them.
 
     hold: how long a reservation lasts. grace: how long an attempt to pay fences off the end of a hold.
-    own_tickets: whether a seller may buy his own ticket.
+    own_tickets: whether a seller may buy his own ticket. late_sales: whether money that comes after its hold
+    has ended still buys the ticket, if that is free: it is then held once more, for a grace. Otherwise, and
+    if it is gone, the money goes back.
     """
 
     hold: timedelta = timedelta(minutes=15)
     grace: timedelta = timedelta(minutes=10)
     own_tickets: bool = False
+    late_sales: bool = True
+
+    @property
+    def late(self) -> timedelta | None:
+        """As for ``purchase.next_step``."""
+        return self.grace if self.late_sales else None
 
 
 class Paid(Struct, frozen=True):
@@ -48,7 +56,7 @@ class Marketplace:
         self._desk = desk
         self._pump = pump
         self._clock = clock
-        self._policy = policy
+        self.policy = policy
 
     # ── Sellers ───────────────────────────────────────────────────────────────────────────────────
 
@@ -88,7 +96,7 @@ class Marketplace:
             ticket.ticket,
             ticket_id,
             ticket.ReserveTicket(
-                order_id, buyer, self._clock.now() + self._policy.hold, self._policy.own_tickets
+                order_id, buyer, self._clock.now() + self.policy.hold, self.policy.own_tickets
             ),
             cause,
         )
@@ -110,7 +118,7 @@ class Marketplace:
         Raises Refused, and StepFailed when a step could not be done now (the watchdog goes on with it).
         """
         now = self._clock.now()
-        command = order.StartPayment(payment_id, by, token, now, now + self._policy.grace, cause.correlation)
+        command = order.StartPayment(payment_id, by, token, now, now + self.policy.grace, cause.correlation)
         started = await self._desk.execute(order.order, order_id, command, cause)
         try:
             # After our own append the picture is fresh; a repeat may come from a process that knows less.

@@ -55,7 +55,7 @@ def meaning(fact: AnyRecorded) -> Meaning:
             return Opens(order_id, SETTLING, ticket=fact.key, money=False)
         case ticket.TicketSold(order=order_id):
             return Opens(order_id, SETTLING)
-        case order.PaymentStarted():
+        case order.PaymentStarted() | order.OrderRevived():
             return Opens(fact.key, SETTLING)
         case order.OrderCancelled():
             return Opens(fact.key, UNDOING)

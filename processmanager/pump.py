@@ -5,6 +5,7 @@ else: facts are guarded by revisions, and the provider is asked under the same k
 """
 
 from contextlib import suppress
+from datetime import timedelta
 from typing import assert_never
 
 from domain import order, payment, ticket
@@ -58,7 +59,9 @@ class RefundCameToNothing(Exception):
 class Pump:
     """Drives one purchase at a time as far as it can go."""
 
-    def __init__(self, desk: Desk, payments: Payments, clock: Clock) -> None:
+    def __init__(self, desk: Desk, payments: Payments, clock: Clock, late: timedelta | None = None) -> None:
+        """late: as for ``next_step``."""
+        self._late = late
         self._desk = desk
         self._payments = payments
         self._clock = clock
@@ -81,9 +84,11 @@ class Pump:
         """
         for _ in range(MAX_STEPS):
             purchase = await self._look(order_id, ticket_id, current=current)
-            step = next_step(purchase, self._clock.now())
+            step = next_step(purchase, self._clock.now(), self._late)
             if not current and needs_proof(step, purchase):
                 current = True
+                continue
+            if needs_proof(step, purchase) and not isinstance(step, Wait) and await self._moved(purchase):
                 continue
             if isinstance(step, Wait):
                 step = await self._owed_for_earlier_attempts(purchase) or step
@@ -152,7 +157,7 @@ class Pump:
         placed = await see(order.order, order_id)
         payment_id: str | None = None
         match placed.state:
-            case order.Paying() | order.Completed() | order.Cancelled():
+            case order.Paying() | order.Revived() | order.Completed() | order.Cancelled():
                 payment_id = placed.state.payment
         if not isinstance(placed.state, order.Unplaced):
             ticket_id = placed.state.terms.ticket
@@ -167,6 +172,10 @@ class Pump:
             paid.state if paid else payment.payment.initial,
             max(seen.position for seen in (placed, held, paid) if seen is not None),
         )
+
+    async def _moved(self, purchase: Purchase) -> bool:
+        """Whether the order went on while the rest was read, which then is no picture of any moment."""
+        return (await self._desk.load(order.order, purchase.order_id)).state != purchase.order
 
     async def _attempt(self, step: Tell | Ask, cause: Cause) -> bool:
         """Do one step; True if it led to a new fact."""
@@ -203,6 +212,9 @@ class Pump:
             case "capture":
                 return await self._payments.capture(step.attempt, step.key)
             case "void":
+                came = await self._payments.look(step.attempt) if step.sparing else None
+                if isinstance(came, IsAuthorized | IsCaptured):
+                    return came
                 return await self._payments.void(step.attempt, step.key)
             case "refund":
                 return await self._payments.refund(step.attempt, step.key)

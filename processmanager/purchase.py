@@ -5,7 +5,7 @@ says the one thing to do. A signal, a timer, a restart and an operator's button 
 question, so a crash between doing and recording costs a repetition and never a loss.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias, assert_never
 
 from msgspec import Struct
@@ -51,12 +51,14 @@ class Ask(Struct, frozen=True):
     """Ask the payment provider, and record what it says.
 
     reason: why, if money is given back. number: how many refunds came before this one.
+    sparing: an attempt is ended only if no money has come by it.
     """
 
     verb: Verb
     attempt: Attempt
     reason: str = ""
     number: int = 0
+    sparing: bool = False
 
     @property
     def name(self) -> str:
@@ -79,11 +81,17 @@ Step: TypeAlias = Tell | Ask | Wait
 
 NOT_SOLD = "the ticket can no longer be sold to this order"
 OVER = "the order is over"
+TOO_LATE = "the ticket could not be held again in time"
+LATE_SALES_ARE_OFF = "late money does not buy tickets here"
 CHARGED_BACK = "the buyer's bank took the money back"
 
 
-def next_step(purchase: Purchase, now: datetime) -> Step:
-    """The one thing that this purchase needs now."""
+def next_step(purchase: Purchase, now: datetime, late: timedelta | None = None) -> Step:
+    """The one thing that this purchase needs now.
+
+    late: how long a ticket that is still free is held again for money that came after its hold had ended.
+    None: it is not, and the money goes back.
+    """
     match purchase.order:
         case order.Unplaced():
             return _place_what_was_reserved(purchase)
@@ -91,12 +99,12 @@ def next_step(purchase: Purchase, now: datetime) -> Step:
             if now >= terms.expires_at:
                 return _tell_order(purchase, order.ExpireOrder(now))
             return Wait(terms.expires_at)
-        case order.Paying():
+        case order.Paying() | order.Revived():
             return _settle(purchase, purchase.order, now)
         case order.Completed():
             return _after_completion(purchase)
         case order.Cancelled():
-            return _compensate(purchase, purchase.order)
+            return _compensate(purchase, purchase.order, now, late)
         case _:
             assert_never(purchase.order)
 
@@ -109,7 +117,7 @@ def _place_what_was_reserved(purchase: Purchase) -> Step:
     return _tell_order(purchase, order.PlaceOrder(terms_of(ticket_id, held)))
 
 
-def _settle(purchase: Purchase, paying: order.Paying, now: datetime) -> Step:
+def _settle(purchase: Purchase, paying: order.Paying | order.Revived, now: datetime) -> Step:
     """An attempt to pay is in flight. Its outcome comes first, then the deadline, then the next push."""
     attempt = purchase.payment
     match attempt:
@@ -122,15 +130,16 @@ def _settle(purchase: Purchase, paying: order.Paying, now: datetime) -> Step:
         case payment.Refunding():
             return _refund(purchase, attempt)
         case payment.Captured() | payment.Disputed() if _sold_to(purchase):
-            return _tell_order(purchase, order.CompleteOrder(paying.payment))
+            assert isinstance(purchase.ticket, ticket.Sold)
+            return _tell_order(purchase, order.CompleteOrder(paying.payment, purchase.ticket.expires_at))
         case payment.Captured():
             if _held_by(purchase):
-                return _tell_ticket(purchase, ticket.SellTicket(purchase.order_id))
+                return _sell(purchase, paying)
             return _tell_payment(purchase, payment.RequestRefund(NOT_SOLD))
     if now >= paying.deadline:
         return _tell_order(purchase, order.ExpireOrder(now))
     match attempt:
-        case payment.Unrequested():
+        case payment.Unrequested() if isinstance(paying, order.Paying):
             request = payment.RequestPayment(
                 purchase.order_id, paying.terms.price, paying.method, paying.request, paying.started_at
             )
@@ -139,22 +148,27 @@ def _settle(purchase: Purchase, paying: order.Paying, now: datetime) -> Step:
             return _ask(purchase, "authorize")
         case payment.ActionRequired() | payment.Pending():
             return _ask(purchase, "look")
-        case payment.Disputed():
+        case payment.Disputed() | payment.Unrequested():
             # Nothing is handed over for money in question; won later, it goes back to the buyer.
             return Wait(paying.deadline)
         case payment.Authorized():
-            return _sell_then_capture(purchase)
+            return _sell_then_capture(purchase, paying)
         case _:
             assert_never(attempt)
 
 
-def _sell_then_capture(purchase: Purchase) -> Step:
+def _sell_then_capture(purchase: Purchase, paying: order.Paying | order.Revived) -> Step:
     """The one place that decides "captured if and only if sold"."""
     if _sold_to(purchase):
         return _ask(purchase, "capture")
     if _held_by(purchase):
-        return _tell_ticket(purchase, ticket.SellTicket(purchase.order_id))
+        return _sell(purchase, paying)
     return _ask(purchase, "void", NOT_SOLD)
+
+
+def _sell(purchase: Purchase, paying: order.Paying | order.Revived) -> Tell:
+    hold = paying.deadline if isinstance(paying, order.Revived) else paying.terms.expires_at
+    return _tell_ticket(purchase, ticket.SellTicket(purchase.order_id, hold))
 
 
 def _after_completion(purchase: Purchase) -> Step:
@@ -170,22 +184,83 @@ def _after_completion(purchase: Purchase) -> Step:
             return Wait()
 
 
-def _compensate(purchase: Purchase, cancelled: order.Cancelled) -> Step:
+def _compensate(
+    purchase: Purchase, cancelled: order.Cancelled, now: datetime, late: timedelta | None
+) -> Step:
     """The order is over: undo what may have been touched. The ticket first, which needs nobody outside."""
-    if _held_by(purchase):
-        return _tell_ticket(purchase, ticket.ReleaseTicket(purchase.order_id, cancelled.reason))
-    if _sold_to(purchase):
-        return _tell_ticket(purchase, ticket.ReturnTicket(purchase.order_id))
+    seat, paid = purchase.ticket, purchase.payment
+    if isinstance(seat, ticket.Reserved | ticket.Sold) and seat.order == purchase.order_id:
+        return _take_back(purchase, cancelled, seat, now, late)
     reason = f"order {cancelled.reason}"
-    match purchase.payment:
-        case payment.Requested() | payment.Pending() | payment.ActionRequired() | payment.Authorized():
+    match paid:
+        case payment.Requested() | payment.Pending() | payment.ActionRequired():
+            # Money that came meanwhile is not let go before it is settled whether it buys the ticket.
+            return _ask(purchase, "void", reason, sparing=cancelled.revivable)
+        case payment.Authorized() | payment.Captured() if cancelled.revivable:
+            return _settle_late(purchase, cancelled, now, late)
+        case payment.Authorized():
             return _ask(purchase, "void", reason)
         case payment.Captured():
             return _tell_payment(purchase, payment.RequestRefund(reason))
         case payment.Refunding():
-            return _refund(purchase, purchase.payment)
+            return _refund(purchase, paid)
         case _:
             return Wait()
+
+
+def _settle_late(
+    purchase: Purchase, cancelled: order.Cancelled, now: datetime, late: timedelta | None
+) -> Step:
+    """Money has come after the end: it buys the ticket, or that it does not is settled for good."""
+    assert purchase.payment_id is not None
+    if (why := _refusal(purchase, cancelled, late)) is not None:
+        return _tell_order(purchase, order.RefuseLatePayment(purchase.payment_id, why))
+    assert late is not None
+    terms = cancelled.terms
+    retake = ticket.RetakeTicket(purchase.order_id, terms.buyer, terms.title, terms.price, now + late)
+    return _tell_ticket(purchase, retake)
+
+
+def _refusal(purchase: Purchase, cancelled: order.Cancelled, late: timedelta | None) -> str | None:
+    """Why money that came late does not buy the ticket; None if it does."""
+    if late is None:
+        return LATE_SALES_ARE_OFF
+    match purchase.ticket:
+        case ticket.Available() as seat:
+            return None if _as_ordered(seat, cancelled.terms) else "the ticket has been changed since"
+        case ticket.Reserved():
+            return "the ticket is held for another order"
+        case ticket.Sold():
+            return "the ticket was sold to another order"
+        case _:
+            return "the ticket is no longer for sale"
+
+
+def _take_back(
+    purchase: Purchase,
+    cancelled: order.Cancelled,
+    seat: ticket.Reserved | ticket.Sold,
+    now: datetime,
+    late: timedelta | None,
+) -> Step:
+    """What a cancelled order still has. Another hold than its own was taken for money that came late."""
+    order_id, hold = purchase.order_id, seat.expires_at
+    retaken = cancelled.revivable and hold != cancelled.hold
+    if isinstance(seat, ticket.Sold):
+        # Only an order that was revived is sold to again: the picture of this one is old.
+        return Wait(now) if retaken else _tell_ticket(purchase, ticket.ReturnTicket(order_id, hold))
+    came = isinstance(purchase.payment, payment.Authorized | payment.Captured)
+    if retaken and came:
+        # Both end on the order's stream: a hold that an order may yet be revived by is not let go.
+        assert purchase.payment_id is not None
+        if late is not None and now < hold and _as_ordered(seat, cancelled.terms):
+            return _tell_order(purchase, order.ReviveOrder(purchase.payment_id, hold))
+        return _tell_order(purchase, order.RefuseLatePayment(purchase.payment_id, TOO_LATE))
+    return _tell_ticket(purchase, ticket.ReleaseTicket(order_id, cancelled.reason, hold))
+
+
+def _as_ordered(seat: ticket.Available | ticket.Reserved, terms: order.Terms) -> bool:
+    return (seat.listing.title, seat.listing.price) == (terms.title, terms.price)
 
 
 def _refund(purchase: Purchase, refunding: payment.Refunding) -> Ask:
@@ -212,8 +287,15 @@ def needs_proof(step: Step, purchase: Purchase) -> bool:
             return step.verb in {"void", "refund"}
         case Wait():
             return not isinstance(purchase.order, order.Completed)
-        case Tell():
-            return isinstance(step.command, payment.RequestRefund)
+        case Tell(command=ticket.ReleaseTicket(hold=hold)):
+            # Of an order that may be revived, another hold than its own may be the one that revives it.
+            over = purchase.order
+            return isinstance(over, order.Cancelled) and over.revivable and hold != over.hold
+        case Tell(command=command):
+            return isinstance(command, _PROVEN)
+
+
+_PROVEN = payment.RequestRefund | ticket.RetakeTicket | order.ReviveOrder | order.RefuseLatePayment
 
 
 def ends(purchase: Purchase) -> datetime | None:
@@ -221,7 +303,7 @@ def ends(purchase: Purchase) -> datetime | None:
     match purchase.order:
         case order.AwaitingPayment(terms):
             return terms.expires_at
-        case order.Paying():
+        case order.Paying() | order.Revived():
             return purchase.order.deadline
         case _:
             return None
@@ -281,7 +363,7 @@ def attempt_of(payment_id: str, state: payment.Active) -> Attempt:
     )
 
 
-def _ask(purchase: Purchase, verb: Verb, reason: str = "") -> Ask:
+def _ask(purchase: Purchase, verb: Verb, reason: str = "", *, sparing: bool = False) -> Ask:
     assert purchase.payment_id is not None
     assert not isinstance(purchase.payment, payment.Unrequested)
-    return Ask(verb, attempt_of(purchase.payment_id, purchase.payment), reason)
+    return Ask(verb, attempt_of(purchase.payment_id, purchase.payment), reason, sparing=sparing)

@@ -151,6 +151,11 @@ def _of_order(event: order.Event, name: Name, *, discreet: bool) -> Said:
             return Said("The order is paid and complete" + ("" if discreet else f", by payment {payment_id}"))
         case order.OrderCancelled(reason):
             return Said("The order ends without a sale", reason)
+        case order.OrderRevived(expires_at=expires_at):
+            again = f"the ticket was still free and is held again until {moment(expires_at)}"
+            return Said(f"The money came after the end of the hold; {again}")
+        case order.LatePaymentRefused(reason=reason):
+            return Said("The money came after the end of the hold, and goes back", reason)
 
 
 def _of_payment(event: payment.Event, *, discreet: bool) -> Said:

@@ -198,6 +198,10 @@ class WhatIf:
                 yield from told
                 if told and self._is_touched(key):
                     yield from self._release(key, reason, at)
+            case order.OrderRevived(payment=payment_id, expires_at=expires_at):
+                yield from self._tell(order.order, key, order.ReviveOrder(payment_id, expires_at))
+            case order.LatePaymentRefused(payment=payment_id, reason=reason):
+                yield from self._tell(order.order, key, order.RefuseLatePayment(payment_id, reason))
             case order.OrderCancelled() if self._follows(key):
                 yield from self._expire(key, at)
 

@@ -11,7 +11,14 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from domain.decider import Recorded
-from domain.order import OrderCancelled, OrderCompleted, OrderPlaced, PaymentFailed, PaymentStarted
+from domain.order import (
+    OrderCancelled,
+    OrderCompleted,
+    OrderPlaced,
+    OrderRevived,
+    PaymentFailed,
+    PaymentStarted,
+)
 from domain.parking import PurchaseParked, PurchaseRetried, PurchaseSkipped
 from domain.payment import (
     DisputeLost,
@@ -99,6 +106,7 @@ _PLACE = """INSERT INTO purchase(order_id, ticket, status, ends, deadline, check
         ends = ?3, deadline = ?3, check_at = ?3"""
 _PAY = "UPDATE purchase SET status = 'paying', deadline = max(ends, ?), check_at = ? WHERE order_id = ?"
 _FAIL = "UPDATE purchase SET status = 'placed', deadline = ends, check_at = ends WHERE order_id = ?"
+_REVIVE = "UPDATE purchase SET status = 'paying', ends = ?1, deadline = ?1, check_at = ?2 WHERE order_id = ?3"
 _END = "UPDATE purchase SET status = ?, check_at = ? WHERE order_id = ?"
 
 
@@ -122,6 +130,11 @@ def _completed(recorded: Recorded[OrderCompleted]) -> tuple[Statement]:
 
 def _cancelled(recorded: Recorded[OrderCancelled]) -> tuple[Statement]:
     return ((_END, ("cancelled", micros(recorded.metadata.at) + UNDOING, recorded.key)),)
+
+
+def _revived(recorded: Recorded[OrderRevived]) -> tuple[Statement]:
+    check = micros(recorded.metadata.at) + ORPHANED
+    return ((_REVIVE, (micros(recorded.event.expires_at), check, recorded.key)),)
 
 
 # ── The payments' part ────────────────────────────────────────────────────────────────────────────
@@ -206,6 +219,7 @@ _HANDLERS: dict[type, Handler] = {
     PaymentFailed: _failed,
     OrderCompleted: _completed,
     OrderCancelled: _cancelled,
+    OrderRevived: _revived,
     PaymentRequested: _requested,
     PaymentDeclined: _now("none"),
     PaymentVoided: _now("none"),

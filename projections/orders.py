@@ -7,7 +7,14 @@ from msgspec import Struct
 
 from domain.decider import Recorded
 from domain.money import Money
-from domain.order import OrderCancelled, OrderCompleted, OrderPlaced, PaymentFailed, PaymentStarted
+from domain.order import (
+    OrderCancelled,
+    OrderCompleted,
+    OrderPlaced,
+    OrderRevived,
+    PaymentFailed,
+    PaymentStarted,
+)
 from projections.outside import Readable
 from projections.paging import Number, Page, cursor, place
 from projections.projection import Handler, Projection, Statement, by_type, micros, moment
@@ -20,15 +27,17 @@ CREATE TABLE placed_order(
     placed INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, buyer TEXT NOT NULL, status TEXT NOT NULL,
     expires_at INTEGER NOT NULL, ticket TEXT NOT NULL, ticket_version INTEGER NOT NULL,
     seller TEXT NOT NULL, title TEXT NOT NULL, amount INTEGER NOT NULL, currency TEXT NOT NULL,
-    reason TEXT, payment TEXT
+    reason TEXT, payment TEXT, revived INTEGER NOT NULL
 );
 """
 
-_PLACE = "INSERT INTO placed_order VALUES (?, ?, ?, 'created', ?, ?, ?, ?, ?, ?, ?, NULL, NULL)"
+_PLACE = "INSERT INTO placed_order VALUES (?, ?, ?, 'created', ?, ?, ?, ?, ?, ?, ?, NULL, NULL, 0)"
 _PAY = "UPDATE placed_order SET status = 'awaiting:payment', payment = ? WHERE id = ?"
 _FAIL = "UPDATE placed_order SET status = 'created', payment = NULL WHERE id = ?"
 _COMPLETE = "UPDATE placed_order SET status = 'complete', payment = ? WHERE id = ?"
 _CANCEL = "UPDATE placed_order SET status = 'cancelled', reason = ? WHERE id = ?"
+_REVIVE = """UPDATE placed_order SET status = 'awaiting:payment', reason = NULL, payment = ?, revived = 1
+    WHERE id = ?"""
 
 
 def _placed(recorded: Recorded[OrderPlaced]) -> tuple[Statement]:
@@ -64,17 +73,22 @@ def _cancelled(recorded: Recorded[OrderCancelled]) -> tuple[Statement]:
     return ((_CANCEL, (recorded.event.reason, recorded.key)),)
 
 
+def _revived(recorded: Recorded[OrderRevived]) -> tuple[Statement]:
+    return ((_REVIVE, (recorded.event.payment, recorded.key)),)
+
+
 _HANDLERS: dict[type, Handler] = {
     OrderPlaced: _placed,
     PaymentStarted: _started,
     PaymentFailed: _failed,
     OrderCompleted: _completed,
     OrderCancelled: _cancelled,
+    OrderRevived: _revived,
 }
 
 ORDERS = Projection(
     name="orders",
-    version=1,
+    version=2,
     events=tuple(_HANDLERS),
     tables=_TABLES,
     apply=by_type(_HANDLERS),
@@ -87,9 +101,11 @@ Status: TypeAlias = Literal["created", "awaiting:payment", "complete", "cancelle
 
 
 class OrderItem(Struct, frozen=True):
-    """An order. ``version``: 0, and 1 once it is cancelled. ``reason``: why it was.
+    """An order. ``version``: 0, and 1 once it is cancelled; 2 more once it was revived.
 
-    payment: the attempt that counts, if there is one. placed_position: the order's place in the log.
+    reason: why it was cancelled. payment: the attempt that counts, if there is one.
+    placed_position: the order's place in the log.
+    revived: it had ended by time, but its money came late and its ticket was still free.
     """
 
     id: str
@@ -104,14 +120,16 @@ class OrderItem(Struct, frozen=True):
     reason: str | None
     payment: str | None
     placed_position: int
+    revived: bool
 
     @property
     def version(self) -> int:
-        return int(self.status == "cancelled")
+        return int(self.status == "cancelled") + 2 * self.revived
 
 
 _OF_BUYER = """SELECT id, buyer, status, expires_at, ticket, title, amount, currency, ticket_version, seller,
-    reason, payment, placed FROM placed_order WHERE buyer = ? AND placed > ? ORDER BY placed LIMIT ?"""
+    reason, payment, placed, revived
+    FROM placed_order WHERE buyer = ? AND placed > ? ORDER BY placed LIMIT ?"""
 
 
 class Orders:

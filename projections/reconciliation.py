@@ -8,7 +8,14 @@ from typing import Any
 
 from domain.decider import Recorded
 from domain.money import Money
-from domain.order import OrderCancelled, OrderCompleted, OrderPlaced, PaymentFailed, PaymentStarted
+from domain.order import (
+    OrderCancelled,
+    OrderCompleted,
+    OrderPlaced,
+    OrderRevived,
+    PaymentFailed,
+    PaymentStarted,
+)
 from domain.parking import PurchaseParked, PurchaseRetried, PurchaseSkipped
 from domain.payment import (
     DisputeLost,
@@ -188,6 +195,7 @@ _HANDLERS: dict[type, Handler] = {
     PaymentFailed: _stands("open"),
     OrderCompleted: _stands("complete"),
     OrderCancelled: _stands("cancelled"),
+    OrderRevived: _stands("paying"),
     TicketReserved: _sale(sold=False),
     TicketSold: _sale(sold=True),
     TicketReleased: _sale(sold=False),

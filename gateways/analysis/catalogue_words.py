@@ -13,6 +13,8 @@ EVENTS = {
     "PaymentFailed": "The attempt came to nothing; the buyer may try another one while the hold lasts.",
     "OrderCompleted": "It is paid for, and the ticket is the buyer's.",
     "OrderCancelled": "The order has ended without a sale.",
+    "OrderRevived": "Its money came after it had ended by time; the ticket was still free and is held again.",
+    "LatePaymentRefused": "Its money came after it had ended by time, and goes back.",
     "PaymentRequested": "The provider is about to be asked for money. Written before it is asked.",
     "PaymentPending": "The provider has not decided yet.",
     "PaymentActionRequired": "The buyer's bank wants something of the buyer first.",

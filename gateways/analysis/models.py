@@ -50,6 +50,7 @@ MEANINGS = {
     "reason": "why it was cancelled",
     "reference": "the provider's name of it",
     "refunded": "attempts whose money went back whole",
+    "revived": "1 if it had ended by time, but its money came late and its ticket was still free",
     "seller": "the account that sells it",
     "sold": "1 if the ticket is sold to that order",
     "standing": "how it stands",

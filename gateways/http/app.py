@@ -36,7 +36,7 @@ def build_http(services: Services, options: HttpOptions) -> Edge:
     cookies = SessionCookies(sessions, options.session_cookie)
     document = Document(options.session_cookie)
     health = Health(services.live, services.ready, services.notes, lambda: edge.draining)
-    histories = Histories(services.archive, services.as_of)
+    histories = Histories(services.archive, services.as_of, services.marketplace.policy.late)
     hooks = services.webhooks.routes() if services.webhooks is not None else ()
     routes = [
         *_classic(services, options, cookies),

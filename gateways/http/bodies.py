@@ -109,6 +109,7 @@ class PaymentForm(Struct):
 _STATUS: dict[type[Any], Status] = {
     order.AwaitingPayment: "created",
     order.Paying: "awaiting:payment",
+    order.Revived: "awaiting:payment",
     order.Completed: "complete",
     order.Cancelled: "cancelled",
 }
@@ -130,22 +131,33 @@ def ticket_body(ticket_id: str, state: ticket.State) -> TicketBody:
 def order_body(order_id: str, state: order.State) -> OrderBody:
     """A placed order, in any state."""
     assert not isinstance(state, order.Unplaced)
-    return _order_body(order_id, state.terms, status_of(state))
+    version = int(isinstance(state, order.Cancelled)) + 2 * _was_revived(state)
+    return _order_body(order_id, state.terms, status_of(state), version)
 
 
 def placed_body(order_id: str, state: order.State) -> OrderBody:
     """The order as it was on the day it was placed, whatever has become of it."""
     assert not isinstance(state, order.Unplaced)
-    return _order_body(order_id, state.terms, "created")
+    return _order_body(order_id, state.terms, "created", 0)
 
 
-def _order_body(order_id: str, terms: order.Terms, status: Status) -> OrderBody:
+def _was_revived(state: order.State) -> bool:
+    match state:
+        case order.Revived():
+            return True
+        case order.Completed(revived=revived) | order.Cancelled(revived=revived):
+            return bool(revived)
+        case _:
+            return False
+
+
+def _order_body(order_id: str, terms: order.Terms, status: Status, version: int) -> OrderBody:
     return OrderBody(
         terms.buyer,
         status,
         moment(terms.expires_at),
         OrderedTicket(terms.title, terms.price.major, terms.ticket_version, terms.ticket),
-        int(status == "cancelled"),
+        version,
         order_id,
     )
 

@@ -4,7 +4,7 @@ Whoever reads is told of others by what they are ("the seller", "a buyer") and n
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from msgspec import Struct
@@ -74,7 +74,9 @@ class ExplanationBody(Struct, frozen=True):
 
 
 class Histories:
-    def __init__(self, archive: Archive, as_of: AsOf) -> None:
+    def __init__(self, archive: Archive, as_of: AsOf, late: timedelta | None) -> None:
+        """late: as for ``next_step``."""
+        self._late = late
         self._archive = archive
         self._as_of = as_of
 
@@ -147,7 +149,7 @@ class Histories:
         self, call: Call, purchase: PastPurchase, terms: order.Terms, then: int | None, *, discreet: bool
     ) -> Answer:
         """discreet: for the seller, who does not learn what a bank told its customer."""
-        told = explain(purchase, await self._as_of.clock(then), discreet=discreet)
+        told = explain(purchase, await self._as_of.clock(then), late=self._late, discreet=discreet)
         name = named(purchase.facts, terms.seller, call.user())
         entries, status = timeline(purchase.facts, name, discreet=discreet), status_of(purchase.order)
         if not wants_page(call):

@@ -9,7 +9,7 @@ from msgspec import Struct
 from domain.decider import AnyDecider, Refused
 from tests.domain.strategies import all_commands
 
-DEPTH = 6
+DEPTH = 7
 """Facts in a row. Beyond it only counters differ: a ticket's version goes on rising."""
 
 

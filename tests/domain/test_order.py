@@ -22,16 +22,21 @@ from domain.order import (
     AwaitingPayment,
     Cancelled,
     CancelOrder,
+    Completed,
     CompleteOrder,
     ExpireOrder,
     FailPayment,
+    LatePaymentRefused,
     OrderCancelled,
     OrderCompleted,
     OrderPlaced,
+    OrderRevived,
     Paying,
     PaymentFailed,
     PaymentStarted,
     PlaceOrder,
+    RefuseLatePayment,
+    ReviveOrder,
     StartPayment,
     Terms,
     order,
@@ -251,3 +256,45 @@ def test_a_paid_order_does_not_expire() -> None:
 def test_an_order_that_has_ended_does_not_end_again() -> None:
     given(order, PLACED, CANCELLED).when(ExpireOrder(EXPIRES)).then_nothing()
     given(order, PLACED, ENDED_BY_TIME).when(ExpireOrder(EXPIRES)).then_nothing()
+
+
+# ── Money that came late ──────────────────────────────────────────────────────────────────────────
+
+AGAIN = GRACE + timedelta(minutes=10)
+REVIVED = OrderRevived("p1", AGAIN)
+REFUSED = LatePaymentRefused("p1", "the ticket is gone")
+OVER = (PLACED, STARTED, ENDED_BY_TIME)
+
+
+def test_an_order_that_ended_while_it_was_paid_for_is_revived_by_that_payment_once() -> None:
+    given(order, *OVER).when(ReviveOrder("p1", AGAIN)).then(REVIVED)
+    given(order, *OVER, REVIVED).when(ReviveOrder("p1", AGAIN)).then_nothing()
+    given(order, *OVER, REVIVED, ENDED_BY_TIME).when(ReviveOrder("p1", AGAIN)).then_refused(NO_SUCH_ATTEMPT)
+
+
+def test_nothing_else_revives_an_order() -> None:
+    for history in ((PLACED, ENDED_BY_TIME), (PLACED, CANCELLED), (PLACED, STARTED), OVER):
+        given(order, *history).when(ReviveOrder("p2", AGAIN)).then_refused(NO_SUCH_ATTEMPT)
+
+
+def test_late_money_is_refused_or_revives_but_never_both() -> None:
+    given(order, *OVER).when(RefuseLatePayment("p1", "the ticket is gone")).then(REFUSED)
+    given(order, *OVER, REFUSED).when(ReviveOrder("p1", AGAIN)).then_refused(NO_SUCH_ATTEMPT)
+    given(order, *OVER, REVIVED).when(RefuseLatePayment("p1", "the ticket is gone")).then_nothing()
+
+
+def test_a_revived_order_is_completed_by_a_sale_from_its_new_hold_only() -> None:
+    given(order, *OVER, REVIVED).when(CompleteOrder("p1", EXPIRES)).then_refused(NO_SUCH_ATTEMPT)
+    given(order, *OVER, REVIVED).when(CompleteOrder("p1", AGAIN)).then(COMPLETED)
+    assert given(order, *OVER, REVIVED, COMPLETED).state == Completed(PLACED, (), "p1", revived=True)
+
+
+def test_a_revived_order_ends_with_its_new_hold_and_with_its_payment() -> None:
+    given(order, *OVER, REVIVED).when(ExpireOrder(AGAIN - INSTANT)).then_refused(IN_FLIGHT)
+    given(order, *OVER, REVIVED).when(ExpireOrder(AGAIN)).then(ENDED_BY_TIME)
+    given(order, *OVER, REVIVED).when(FailPayment("p1", "card_declined")).then(FAILED, ENDED_BY_TIME)
+
+
+def test_a_revived_order_takes_no_other_payment_and_is_not_cancelled() -> None:
+    given(order, *OVER, REVIVED).when(pay("p2")).then_refused(IN_FLIGHT)
+    given(order, *OVER, REVIVED).when(CancelOrder("ann")).then_refused(BEING_PAID)

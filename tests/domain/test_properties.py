@@ -11,14 +11,18 @@ from domain.decider import AnyDecider, Refused
 from domain.deciders import DECIDERS
 from domain.money import Money
 from domain.order import (
+    EXPIRED,
     AwaitingPayment,
     Cancelled,
     ExpireOrder,
+    LatePaymentRefused,
     OrderCancelled,
     OrderCompleted,
+    OrderRevived,
     Paying,
     PaymentFailed,
     PaymentStarted,
+    Revived,
     order,
 )
 from domain.payment import (
@@ -165,9 +169,14 @@ def test_a_ticket_is_held_at_the_price_for_which_it_was_offered(facts: tuple[Any
 
 
 @given(histories(order))
-def test_an_order_ends_at_most_once_and_for_good(facts: tuple[Any, ...]) -> None:
-    ends = [index for index, fact in enumerate(facts) if isinstance(fact, OrderCompleted | OrderCancelled)]
-    assert ends in ([], [len(facts) - 1])
+def test_an_order_ends_once_and_for_good_unless_money_came_late(facts: tuple[Any, ...]) -> None:
+    """Then it goes on once, or that it does not is the last word."""
+    late = [at for at, fact in enumerate(facts) if isinstance(fact, OrderRevived | LatePaymentRefused)]
+    for at in late:
+        assert facts[at - 1] == OrderCancelled(EXPIRED)
+    assert len(late) <= 1
+    ends = [at for at, fact in enumerate(facts) if isinstance(fact, OrderCompleted | OrderCancelled)]
+    assert ends in ([], [len(facts) - 1], [at - 1 for at in late], [*(at - 1 for at in late), len(facts) - 1])
 
 
 @given(histories(order))
@@ -190,8 +199,8 @@ def test_attempts_to_pay_come_one_after_the_other_and_none_twice(facts: tuple[An
 def test_every_open_order_has_an_end_by_its_own_facts(facts: tuple[Any, ...]) -> None:
     """No state but an end is one in which an order can stay for ever."""
     state = order.fold(order.initial, facts)
-    if isinstance(state, AwaitingPayment | Paying):
-        deadline = state.deadline if isinstance(state, Paying) else state.terms.expires_at
+    if isinstance(state, AwaitingPayment | Paying | Revived):
+        deadline = state.terms.expires_at if isinstance(state, AwaitingPayment) else state.deadline
         instant = timedelta(microseconds=1)
         assert isinstance(order.decide(ExpireOrder(deadline - instant), state), Refused)
         ended = answer(order, state, ExpireOrder(deadline))

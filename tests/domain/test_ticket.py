@@ -21,6 +21,7 @@ from domain.ticket import (
     ListTicket,
     ReleaseTicket,
     ReserveTicket,
+    RetakeTicket,
     ReturnTicket,
     SellTicket,
     Sold,
@@ -271,3 +272,39 @@ def test_a_hold_and_its_end_leave_title_price_and_seller_as_they_were() -> None:
     state = given(ticket, LISTED, HELD, RELEASED).state
     assert isinstance(state, Available)
     assert (state.listing.seller, state.listing.title, state.listing.price) == ("sue", "concert", PRICE)
+
+
+# ── Again, for money that came late ───────────────────────────────────────────────────────────────
+
+LATER = UNTIL + timedelta(minutes=10)
+RETAKE = RetakeTicket("o1", "ann", "concert", PRICE, LATER)
+HELD_AGAIN = TicketReserved("o1", "ann", PRICE, LATER)
+
+
+def test_a_ticket_that_is_free_as_it_was_ordered_is_held_again() -> None:
+    given(ticket, LISTED, HELD, RELEASED).when(RETAKE).then(HELD_AGAIN)
+    given(ticket, LISTED, HELD, RELEASED, HELD_AGAIN).when(RETAKE).then_nothing()
+
+
+def test_a_ticket_that_was_changed_is_not_what_was_paid_for() -> None:
+    for edited in (TicketEdited("opera", PRICE), TicketEdited("concert", HIGHER)):
+        given(ticket, LISTED, HELD, RELEASED, edited).when(RETAKE).then_refused("ticket_changed")
+
+
+def test_a_ticket_that_somebody_else_has_is_not_taken_from_him() -> None:
+    theirs = TicketReserved("o2", "bob", PRICE, LATER)
+    given(ticket, LISTED, HELD, RELEASED, theirs).when(RETAKE).then_refused("ticket_reserved")
+    given(ticket, LISTED, HELD, RELEASED, theirs, TicketSold("o2")).when(RETAKE).then_refused(
+        "ticket_reserved"
+    )
+    given(ticket, LISTED, HELD, RELEASED, DELISTED).when(RETAKE).then_refused("ticket_delisted")
+
+
+def test_a_word_about_an_old_hold_does_not_touch_the_new_one() -> None:
+    again = (LISTED, HELD, RELEASED, HELD_AGAIN)
+    given(ticket, *again).when(ReleaseTicket("o1", "expired", UNTIL)).then_nothing()
+    given(ticket, *again).when(ReleaseTicket("o1", "expired", LATER)).then(RELEASED)
+    given(ticket, *again).when(SellTicket("o1", UNTIL)).then_refused("ticket_not_held")
+    given(ticket, *again).when(SellTicket("o1", LATER)).then(SOLD)
+    given(ticket, *again, SOLD).when(ReturnTicket("o1", UNTIL)).then_nothing()
+    given(ticket, *again, SOLD).when(ReturnTicket("o1", LATER)).then(RETURNED)

@@ -25,6 +25,7 @@ Available
     EditTicket      TicketEdited -> Available | nothing | not_owner | title_invalid | price_invalid
     DelistTicket    TicketDelisted -> Delisted | not_owner
     ReserveTicket   TicketReserved -> Reserved | own_ticket
+    RetakeTicket    TicketReserved -> Reserved | ticket_changed
     ReleaseTicket   nothing
     SellTicket      ticket_not_held
     ReturnTicket    nothing
@@ -33,6 +34,7 @@ Reserved
     EditTicket      not_owner | ticket_locked
     DelistTicket    not_owner | ticket_locked
     ReserveTicket   nothing | ticket_reserved
+    RetakeTicket    nothing | ticket_reserved
     ReleaseTicket   TicketReleased -> Available | nothing
     SellTicket      TicketSold -> Sold | ticket_not_held
     ReturnTicket    nothing
@@ -41,6 +43,7 @@ Sold
     EditTicket      not_owner | ticket_locked
     DelistTicket    not_owner | ticket_locked
     ReserveTicket   nothing | ticket_reserved
+    RetakeTicket    nothing | ticket_reserved
     ReleaseTicket   nothing
     SellTicket      nothing | ticket_not_held
     ReturnTicket    TicketReturned -> Available | nothing
@@ -49,6 +52,7 @@ Delisted
     EditTicket      not_owner | ticket_delisted
     DelistTicket    nothing | not_owner
     ReserveTicket   ticket_delisted
+    RetakeTicket    ticket_delisted
     ReleaseTicket   nothing
     SellTicket      ticket_not_held
     ReturnTicket    nothing
@@ -63,6 +67,8 @@ AwaitingPayment
     StartPayment    PaymentStarted -> Paying | nothing | not_owner | order_expired
     FailPayment     nothing | payment_unknown
     CompleteOrder   payment_unknown
+    ReviveOrder     payment_unknown
+    RefuseLatePayment nothing
     CancelOrder     OrderCancelled -> Cancelled | not_owner
     ExpireOrder     OrderCancelled -> Cancelled | order_not_due
 Paying
@@ -70,6 +76,17 @@ Paying
     StartPayment    nothing | not_owner | payment_in_flight
     FailPayment     PaymentFailed -> AwaitingPayment | nothing | payment_unknown
     CompleteOrder   OrderCompleted -> Completed | payment_unknown
+    ReviveOrder     payment_unknown
+    RefuseLatePayment nothing
+    CancelOrder     not_owner | payment_in_flight
+    ExpireOrder     OrderCancelled -> Cancelled | payment_in_flight
+Revived
+    PlaceOrder      nothing | order_exists
+    StartPayment    nothing | not_owner | payment_in_flight
+    FailPayment     PaymentFailed + OrderCancelled -> Cancelled | nothing | payment_unknown
+    CompleteOrder   OrderCompleted -> Completed | payment_unknown
+    ReviveOrder     nothing | payment_unknown
+    RefuseLatePayment nothing
     CancelOrder     not_owner | payment_in_flight
     ExpireOrder     OrderCancelled -> Cancelled | payment_in_flight
 Completed
@@ -77,6 +94,8 @@ Completed
     StartPayment    nothing | not_owner | order_paid
     FailPayment     nothing | payment_unknown
     CompleteOrder   nothing | payment_unknown
+    ReviveOrder     nothing | payment_unknown
+    RefuseLatePayment nothing
     CancelOrder     not_owner | order_paid
     ExpireOrder     order_paid
 Cancelled
@@ -84,6 +103,8 @@ Cancelled
     StartPayment    nothing | not_owner | order_cancelled
     FailPayment     nothing | payment_unknown
     CompleteOrder   payment_unknown
+    ReviveOrder     OrderRevived -> Revived | payment_unknown
+    RefuseLatePayment LatePaymentRefused -> Cancelled | nothing
     CancelOrder     nothing | not_owner
     ExpireOrder     nothing
 """

@@ -22,11 +22,11 @@ from tests.http.shop import KEY, Shop
 from tests.killing.mortal import Fate, MortalPayments, MortalStore
 from tests.stripe.running import SECRET, RunningStripe
 
-SOON = (timedelta(seconds=0.2),) * 200
+SOON = tuple(timedelta(seconds=min(0.2 * 2**number, 2.0)) for number in range(100))
 """What fails is tried again at once, and as long as a test may last."""
 
 
-STRIPE_TIMEOUT = 0.6
+STRIPE_TIMEOUT = 1.5
 """Seconds that the shop waits for Stripe."""
 
 

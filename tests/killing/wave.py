@@ -22,8 +22,8 @@ from tests.stripe.running import RunningStripe
 T = TypeVar("T")
 
 PRICE = 2000
-PATIENCE = 20.0
-"""Seconds within which anything must have come about."""
+PATIENCE = 100.0
+"""Seconds within which anything must have come about, on a machine that has much else to do."""
 CARDS = 4
 """How many cards a buyer has."""
 LATER = timedelta(hours=1)

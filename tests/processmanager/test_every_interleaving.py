@@ -5,11 +5,13 @@ No samples: every interleaving is walked through. The defects below show what th
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 
 from domain import order, payment, ticket
 from processmanager.ports import Answer, IsAuthorized, IsCaptured, IsVoided, NeedsAction
 from processmanager.purchase import Ask, Purchase, Step, Tell, Wait, next_step
-from tests.processmanager.interleavings import Facts, Walk, provider
+from tests.domain.strategies import GRACE
+from tests.processmanager.interleavings import LATE, MOMENTS, Facts, Walk, provider
 
 AGREES: dict[type, str] = {
     payment.Captured: "IsCaptured",
@@ -54,6 +56,30 @@ def test_every_interleaving_of_a_purchase_ends_well() -> None:
         (order.Cancelled, payment.Voided),
         (order.Cancelled, payment.Refunded),
     }
+
+
+def test_every_interleaving_with_late_sales_ends_well_too() -> None:
+    late = partial(next_step, late=LATE)
+    met = set()
+    for end, story in Walk(late, moments=(*MOMENTS, GRACE + LATE)).ends():
+        faults = list(wrong(end))
+        assert not faults, f"{faults} after {story}: {end}"
+        met.add((type(end.order), type(end.payment), was_revived(end.order)))
+    assert met == {
+        (order.Completed, payment.Captured, False),
+        (order.Completed, payment.Captured, True),
+        (order.Cancelled, payment.Unrequested, False),
+        (order.Cancelled, payment.Declined, False),
+        (order.Cancelled, payment.Declined, True),
+        (order.Cancelled, payment.Voided, False),
+        (order.Cancelled, payment.Voided, True),
+        (order.Cancelled, payment.Refunded, False),
+        (order.Cancelled, payment.Refunded, True),
+    }
+
+
+def was_revived(state: order.State) -> bool:
+    return bool(isinstance(state, order.Completed | order.Cancelled) and state.revived)
 
 
 # ── What the walk would see ───────────────────────────────────────────────────────────────────────

@@ -5,6 +5,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 import pytest
+from msgspec.structs import replace
 
 from domain import order, payment, ticket
 from domain.decider import Refused
@@ -13,6 +14,8 @@ from processmanager.purchase import Ask, Purchase, Step, Tell, Wait, needs_proof
 from tests.processmanager.house import GRACE, HOLD, PRICE, START
 
 EXPIRES, DEADLINE = START + HOLD, START + HOLD + GRACE
+LATE = timedelta(minutes=10)
+AGAIN = DEADLINE + LATE
 LISTING = ticket.Listing("sue", "a seat", PRICE, 1)
 TERMS = order.Terms("ann", "t1", "sue", "a seat", PRICE, EXPIRES)
 REQUEST = payment.PaymentRequested("o1", PRICE, "tok_visa")
@@ -24,19 +27,25 @@ UNPLACED = order.Unplaced()
 AWAITING = order.AwaitingPayment(TERMS, FAILED)
 PAYING = order.Paying(TERMS, FAILED, "p1", "tok_visa", DEADLINE)
 COMPLETED = order.Completed(TERMS, FAILED, "p1")
-CANCELLED = order.Cancelled(TERMS, FAILED, "expired", "p1")
-ORDERS: tuple[order.State, ...] = (UNPLACED, AWAITING, PAYING, COMPLETED, CANCELLED)
+CANCELLED = order.Cancelled(TERMS, FAILED, "expired", "p1", refused="why")
+EXPIRED = order.Cancelled(TERMS, FAILED, "expired", "p1")
+REVIVED = order.Revived(TERMS, FAILED, "p1", AGAIN)
+ORDERS: tuple[order.State, ...] = (UNPLACED, AWAITING, PAYING, COMPLETED, CANCELLED, EXPIRED, REVIVED)
 
 FREE = ticket.Available(LISTING)
 HELD = ticket.Reserved(LISTING, "o1", "ann", EXPIRES)
-SOLD = ticket.Sold(LISTING, "o1", "ann")
+HELD_AGAIN = ticket.Reserved(LISTING, "o1", "ann", AGAIN)
+SOLD_AGAIN = ticket.Sold(LISTING, "o1", "ann", AGAIN)
+SOLD = ticket.Sold(LISTING, "o1", "ann", EXPIRES)
 TAKEN = ticket.Reserved(LISTING, "o2", "bob", EXPIRES)
-GONE = ticket.Sold(LISTING, "o2", "bob")
+GONE = ticket.Sold(LISTING, "o2", "bob", EXPIRES)
 TICKETS: tuple[ticket.State, ...] = (
     ticket.Unlisted(),
     FREE,
     HELD,
+    HELD_AGAIN,
     SOLD,
+    SOLD_AGAIN,
     TAKEN,
     GONE,
     ticket.Delisted(LISTING),
@@ -77,7 +86,7 @@ Case: TypeAlias = tuple[order.State, ticket.State, payment.State]
 
 
 def purchase(ordered: order.State, held: ticket.State, paid: payment.State) -> Purchase:
-    counts = isinstance(ordered, order.Paying | order.Completed | order.Cancelled)
+    counts = not isinstance(ordered, order.Unplaced | order.AwaitingPayment)
     return Purchase(
         "o1", "t1", "p1" if counts else None, ordered, held, paid if counts else payment.Unrequested()
     )
@@ -108,11 +117,17 @@ def test_every_state_has_a_step_and_none_raises(now: Any) -> None:
     assert {"void", "refund"} < met
 
 
+def _is_an_old_picture(case: Case) -> bool:
+    """An order that pays for one hold, and a ticket that it has by another."""
+    other = {order.Paying: (HELD_AGAIN, SOLD_AGAIN), order.Revived: (HELD, SOLD)}
+    return case[1] in other.get(type(case[0]), ())
+
+
 def test_a_command_that_is_next_is_never_refused() -> None:
     """On the very states that it was chosen on. That is what keeps the pump from turning in circles."""
-    for case, now in product(product(ORDERS, TICKETS, PAYMENTS), MOMENTS):
-        step = step_for(case, now)
-        if isinstance(step, Tell):
+    for case, now, late in product(product(ORDERS, TICKETS, PAYMENTS), MOMENTS, (None, LATE)):
+        step = next_step(purchase(*case), now, late)
+        if isinstance(step, Tell) and not _is_an_old_picture(case):
             decided_on = {"order": case[0], "ticket": case[1], "payment": case[2]}[step.decider.category]
             decision = step.decider.decide(step.command, decided_on)
             assert decision, f"{step} in {case} leads to nothing"
@@ -209,14 +224,16 @@ def test_what_is_ordered_is_what_was_held() -> None:
 def test_money_is_taken_only_for_a_ticket_that_is_sold_to_the_order() -> None:
     for case, now in product(product(ORDERS, TICKETS, PAYMENTS), MOMENTS):
         if told(step_for(case, now)) == "capture":
-            assert case == (PAYING, SOLD, AUTHORIZED)
+            assert case[0] in {PAYING, REVIVED}
+            assert case[1] in {SOLD, SOLD_AGAIN}
+            assert case[2] == AUTHORIZED
 
 
 def test_money_is_given_back_only_when_the_ticket_is_not_for_this_order() -> None:
     for case, now in product(product(ORDERS, TICKETS, PAYMENTS), MOMENTS):
         if told(step_for(case, now)) in {"void", payment.RequestRefund}:
-            assert case[0] in {CANCELLED, PAYING}
-            assert case[1] not in {HELD, SOLD}
+            assert case[0] in {CANCELLED, EXPIRED, PAYING, REVIVED}
+            assert case[1] not in {HELD, SOLD, HELD_AGAIN, SOLD_AGAIN}
 
 
 def test_each_step_of_each_attempt_has_a_key_of_its_own_that_stays_the_same() -> None:
@@ -248,9 +265,81 @@ def test_what_cannot_be_taken_back_is_done_on_a_current_picture_alone() -> None:
     for case, now in product(product(ORDERS, TICKETS, PAYMENTS), MOMENTS):
         step = step_for(case, now)
         proof = needs_proof(step, purchase(*case))
-        if told(step) in {"void", "refund", payment.RequestRefund}:
+        if told(step) in {"void", "refund", payment.RequestRefund, order.RefuseLatePayment}:
             assert proof
         elif isinstance(step, Wait):
             assert proof is not isinstance(case[0], order.Completed)
+        elif (case[0], told(step)) == (EXPIRED, ticket.ReleaseTicket):
+            # Another hold than its own may be the one that revives it.
+            assert proof is (case[1] == HELD_AGAIN)
         else:
             assert not proof
+
+
+# ── Money that came late ──────────────────────────────────────────────────────────────────────────
+
+CAME = (AUTHORIZED, CAPTURED)
+NOT_CAME = (REQUESTED, PENDING, CONFIRMING)
+CHANGED = ticket.Available(replace(LISTING, price=Money(1, "usd")))
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        # Free as it was ordered: held again, then the order goes on.
+        *(((EXPIRED, FREE, paid), ticket.RetakeTicket) for paid in CAME),
+        *(((EXPIRED, HELD_AGAIN, paid), order.ReviveOrder) for paid in CAME),
+        ((REVIVED, HELD_AGAIN, AUTHORIZED), ticket.SellTicket),
+        ((REVIVED, SOLD_AGAIN, AUTHORIZED), "capture"),
+        ((REVIVED, SOLD_AGAIN, CAPTURED), order.CompleteOrder),
+        # Its own hold ends first: others may take the ticket too.
+        *(((EXPIRED, HELD, paid), ticket.ReleaseTicket) for paid in CAME),
+        *(((EXPIRED, SOLD, paid), ticket.ReturnTicket) for paid in CAME),
+        # Not free, or not as it was ordered: that is settled before the money goes.
+        *(
+            ((EXPIRED, gone, paid), order.RefuseLatePayment)
+            for gone in (TAKEN, GONE, CHANGED, ticket.Delisted(LISTING))
+            for paid in CAME
+        ),
+        *(
+            ((CANCELLED, FREE, paid), step)
+            for paid, step in zip(CAME, ("void", payment.RequestRefund), strict=True)
+        ),
+        # A hold that was taken again for money that came to nothing.
+        *(((EXPIRED, HELD_AGAIN, over), ticket.ReleaseTicket) for over in (VOIDED, DECLINED, REFUNDED)),
+        # It was revived meanwhile: this picture is old.
+        ((EXPIRED, SOLD_AGAIN, CAPTURED), Wait),
+        *(((REVIVED, HELD_AGAIN, over), order.FailPayment) for over in (VOIDED, DECLINED, REFUNDED)),
+    ],
+)
+def test_money_that_came_late_buys_the_ticket_if_that_is_still_free(case: Case, expected: Any) -> None:
+    assert told(next_step(purchase(*case), DEADLINE, LATE)) == expected
+
+
+@pytest.mark.parametrize("paid", CAME)
+@pytest.mark.parametrize("seat", [FREE, TAKEN, HELD_AGAIN])
+def test_where_late_money_buys_nothing_that_is_settled_before_it_goes_back(
+    seat: ticket.State, paid: payment.State
+) -> None:
+    assert told(next_step(purchase(EXPIRED, seat, paid), DEADLINE)) == order.RefuseLatePayment
+
+
+def test_an_order_is_not_revived_by_a_hold_that_has_ended_and_not_twice() -> None:
+    assert told(next_step(purchase(EXPIRED, HELD_AGAIN, CAPTURED), AGAIN, LATE)) == order.RefuseLatePayment
+    assert told(next_step(purchase(REVIVED, SOLD_AGAIN, AUTHORIZED), AGAIN, LATE)) == order.ExpireOrder
+    again = order.Cancelled(TERMS, FAILED, "expired", "p1", revived=AGAIN)
+    assert told(next_step(purchase(again, SOLD_AGAIN, AUTHORIZED), AGAIN, LATE)) == ticket.ReturnTicket
+    assert told(next_step(purchase(again, FREE, AUTHORIZED), AGAIN, LATE)) == "void"
+
+
+@pytest.mark.parametrize(("seat", "late"), [(FREE, LATE), (FREE, None), (TAKEN, LATE)])
+@pytest.mark.parametrize("paid", NOT_CAME)
+def test_an_attempt_is_ended_after_a_look_whether_its_money_has_come(
+    paid: payment.State, seat: ticket.State, late: timedelta | None
+) -> None:
+    step = next_step(purchase(EXPIRED, seat, paid), DEADLINE, late)
+    assert isinstance(step, Ask)
+    assert (step.verb, step.sparing) == ("void", True)
+    settled = next_step(purchase(CANCELLED, seat, paid), DEADLINE, late)
+    assert isinstance(settled, Ask)
+    assert (settled.verb, settled.sparing) == ("void", False)

@@ -8,9 +8,17 @@ from hypothesis import example, given, settings
 
 from domain import order, parking, payment
 from domain.money import Money
-from domain.order import OrderCancelled, OrderCompleted, OrderPlaced, PaymentFailed, PaymentStarted
+from domain.order import (
+    OrderCancelled,
+    OrderCompleted,
+    OrderPlaced,
+    OrderRevived,
+    PaymentFailed,
+    PaymentStarted,
+)
 from domain.parking import PurchaseParked, PurchaseRetried, PurchaseSkipped
 from domain.payment import (
+    PaymentAuthorized,
     PaymentCaptured,
     PaymentDeclined,
     PaymentDisputed,
@@ -100,6 +108,17 @@ def test_a_cancelled_order_whose_ticket_is_not_given_back_is_looked_at_after_two
     placed(desk).tell("order-o", OrderCancelled("expired"))
     assert desk.due() == (2, False, False)
     assert desk.tell("ticket-t", TicketReleased("o", "expired")).due() is None
+
+
+def test_an_order_that_goes_on_for_late_money_is_looked_at_after_five_seconds_and_ends_with_its_new_hold(
+    desk: Desk,
+) -> None:
+    placed(desk).tell("order-o", STARTED).tell("payment-p", PaymentRequested("o", PRICE, "tok"))
+    desk.tell("order-o", OrderCancelled("expired")).tell("payment-p", PaymentAuthorized("ref"))
+    desk.tell("order-o", OrderRevived("p", ENDS + timedelta(hours=1)))
+    assert desk.due() == (5, True, False)
+    [due] = desk.agenda.due(ENDS, 10)
+    assert due.ends == ENDS + timedelta(hours=1)
 
 
 def test_a_sale_leaves_nothing_to_do(desk: Desk) -> None:

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 
 from domain import order
 from domain.money import Money
-from domain.order import OrderCancelled, OrderCompleted, OrderPlaced, PaymentFailed, PaymentStarted
+from domain.order import (
+    OrderCancelled,
+    OrderCompleted,
+    OrderPlaced,
+    OrderRevived,
+    PaymentFailed,
+    PaymentStarted,
+)
 from domain.payment import PaymentCaptured, PaymentRefunded, PaymentRequested, RefundRequested
 from projections.ledger import LEDGER, Entry, Ledger, Total
 from projections.orders import ORDERS, OrderItem, Orders
@@ -29,6 +36,9 @@ STATUS: dict[type, str] = {
 }
 
 
+LATE = (PaymentStarted("p", "tok", ENDS), OrderCancelled("expired"), OrderRevived("p", ENDS))
+
+
 def item_of(*events: object) -> OrderItem:
     log, model = MemoryLog(), ReadModel(ORDERS, ":memory:")
     log.append("order-o", PLACED, *events)
@@ -39,7 +49,9 @@ def item_of(*events: object) -> OrderItem:
 
 
 def test_an_order_shows_the_ticket_as_it_was_ordered() -> None:
-    assert item_of() == OrderItem("o", "bob", "created", ENDS, "t", "Jazz", PRICE, 3, "ann", None, None, 1)
+    assert item_of() == OrderItem(
+        "o", "bob", "created", ENDS, "t", "Jazz", PRICE, 3, "ann", None, None, 1, False
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,6 +62,9 @@ def test_an_order_shows_the_ticket_as_it_was_ordered() -> None:
         ((PaymentStarted("p", "tok", ENDS), PaymentFailed("p", "no")), "created", 0, None),
         ((PaymentStarted("p", "tok", ENDS), OrderCompleted("p")), "complete", 0, "p"),
         ((OrderCancelled("expired"),), "cancelled", 1, None),
+        (LATE, "awaiting:payment", 2, "p"),
+        ((*LATE, OrderCompleted("p")), "complete", 2, "p"),
+        ((*LATE, PaymentFailed("p", "no"), OrderCancelled("expired")), "cancelled", 3, None),
         ((PaymentStarted("p", "tok", ENDS), OrderCancelled("expired")), "cancelled", 1, "p"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, TypeAlias
 from unittest.mock import patch
@@ -50,8 +50,8 @@ def in_step(slip: Callable[[Step, Purchase, datetime], Step]) -> Slip:
     """Another next step than the right one."""
     right = purchase.next_step
 
-    def wrong(bought: Purchase, now: datetime) -> Step:
-        return slip(right(bought, now), bought, now)
+    def wrong(bought: Purchase, now: datetime, late: timedelta | None = None) -> Step:
+        return slip(right(bought, now, late), bought, now)
 
     return pump, "next_step", wrong
 

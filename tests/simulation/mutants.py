@@ -100,6 +100,26 @@ def _keep_what_was_sold(step: Step, bought: Purchase, _: datetime) -> Step:
     return purchase.next_step(replace(bought, ticket=ticket.Unlisted()), _) if returns else step
 
 
+def _let_late_money_go_unsettled(step: Step, bought: Purchase, _: datetime) -> Step:
+    if isinstance(step, Tell) and isinstance(step.command, order.RefuseLatePayment):
+        if isinstance(bought.payment, payment.Captured):
+            return purchase._tell_payment(bought, payment.RequestRefund("order expired"))
+        return purchase._ask(bought, "void", "order expired")
+    return step
+
+
+def _revive_without_the_ticket(step: Step, bought: Purchase, now: datetime) -> Step:
+    if isinstance(step, Tell) and isinstance(step.command, ticket.RetakeTicket):
+        return purchase._tell_order(bought, order.ReviveOrder(bought.payment_id or "", now))
+    return step
+
+
+def _whichever_hold_it_is(command: Any, state: Any, right: Any) -> Any:
+    if isinstance(command, ticket.ReleaseTicket | ticket.SellTicket | ticket.ReturnTicket):
+        return ticket.decide(replace(command, hold=None), state)
+    return right
+
+
 MUTANTS = (
     Mutant(
         "the revision is not checked",
@@ -193,5 +213,20 @@ MUTANTS = (
         "money is given back on an old picture",
         (GIVEN_BACK,),
         slips=((pump, "needs_proof", lambda *_: False),),
+    ),
+    Mutant(
+        "late money goes before it is settled that it does",
+        (SOLD_FIRST, AGREE, GIVEN_BACK, MONEY),
+        slips=(in_step(_let_late_money_go_unsettled),),
+    ),
+    Mutant(
+        "an order is revived without its ticket",
+        (NOT_EARLY, SOLD_FIRST, AT_REST),
+        slips=(in_step(_revive_without_the_ticket),),
+    ),
+    Mutant(
+        "whoever lets go of an old hold ends the new one",
+        (MONEY, AGREE, NOT_EARLY, SOLD_FIRST),
+        slips=(in_decision(ticket, _whichever_hold_it_is),),
     ),
 )

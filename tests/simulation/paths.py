@@ -22,6 +22,8 @@ EXPECTED = (
     "voided",
     "captured after the order was over",
     "refunded",
+    "sold though its money came late",
+    "late money refused",
     "a refund that failed",
     "returned after it was sold",
     "refunded after it was sold",
@@ -87,6 +89,7 @@ _NAMES: dict[type, str] = {
     payment.PaymentVoided: "voided",
     payment.PaymentRefunded: "refunded",
     payment.RefundFailed: "a refund that failed",
+    order.LatePaymentRefused: "late money refused",
     ticket.TicketReturned: "returned after it was sold",
     ticket.TicketEdited: "edited",
     ticket.TicketDelisted: "delisted",
@@ -106,6 +109,8 @@ def _in_the_end(history: History, words: Words) -> Iterator[str]:
                 over[fact.key] = fact.position
             case order.OrderCompleted():
                 yield "sold"
+                if fact.key in over:
+                    yield "sold though its money came late"
                 if words.started[fact.key] > 1:
                     yield "sold with a second card"
                 if fact.metadata.at > words.placed[fact.key].expires_at:

@@ -93,8 +93,10 @@ class Process:
         self.agenda = parts.agenda(self.model)
         self.clock = VirtualClock(self._scheduler, rng.choice(SKEWS))
         self.desk = parts.desk(self._store, self.clock, memory=rng.choice((2, 50)))
-        self.pump = parts.pump(self.desk, self._payments, self.clock)
-        self.marketplace = parts.marketplace(self.desk, self.pump, self.clock, Policy())
+        # Not every process need have been told of a new policy yet.
+        policy = Policy(late_sales=rng.random() < 0.7)
+        self.pump = parts.pump(self.desk, self._payments, self.clock, policy.late)
+        self.marketplace = parts.marketplace(self.desk, self.pump, self.clock, policy)
         self.watchdog = parts.watchdog(self.agenda, self.pump, self.desk, self.clock, parts.patience())
         self.in_hand: set[tuple[str, bool]] = set()
 

@@ -58,6 +58,8 @@ class Words:
         self._graces: dict[str, datetime] = {}
         self._paid_for: dict[str, str] = {}
         self._attempts: set[str] = set()
+        self._late: dict[str, str] = {}
+        """What was settled about money that came late: revived or refused."""
         self._revisions: dict[str, int] = {}
 
     def read(self, facts: Sequence[AnyRecorded]) -> None:
@@ -134,6 +136,14 @@ class Words:
             case order.OrderCompleted(attempt):
                 may, then = was == ("paying", attempt), ("completed", attempt)
                 self._sold_and_paid(fact, attempt)
+            case order.OrderRevived(attempt, expires_at):
+                may, then = was == ("cancelled", attempt) and fact.key not in self._late, ("paying", attempt)
+                self._as_ordered_again(fact, attempt)
+                self._late[fact.key] = "revived"
+                self._graces[fact.key] = expires_at
+            case order.LatePaymentRefused(attempt):
+                may, then = was == ("cancelled", attempt) and fact.key not in self._late, was
+                self._late[fact.key] = "refused"
             case _:
                 only_if = {"awaiting", "paying"} if event.reason == order.EXPIRED else {"awaiting"}
                 may, then = was[0] in only_if, ("cancelled", was[1])
@@ -148,7 +158,17 @@ class Words:
         if held != Hold(placed.buyer, placed.price, placed.expires_at):
             raise Violation(AS_AGREED, f"{fact} differs from {held}")
 
+    def _as_ordered_again(self, fact: AnyRecorded, attempt: str) -> None:
+        """What is held for it anew is what it had ordered, and its money had come."""
+        held, placed = self._holds[fact.key], self.placed[fact.key]
+        if (held.buyer, held.price) != (placed.buyer, placed.price):
+            raise Violation(AS_AGREED, f"{fact}, but {held} is not what was ordered")
+        if self.payments.get(attempt) in {None, "requested", "confirming"}:
+            raise Violation(SOLD_FIRST, f"{fact} while the payment is {self.payments.get(attempt)}")
+
     def _not_early(self, fact: AnyRecorded, reason: str) -> None:
+        if self._late.get(fact.key) == "revived" and fact.key not in self._graces:
+            return  # its late payment has just failed, long after its own hold had ended
         deadline = max(self.placed[fact.key].expires_at, self._graces.get(fact.key, NO_GRACE))
         if reason == order.EXPIRED and fact.metadata.at < deadline:
             raise Violation(NOT_EARLY, f"{fact} before {deadline}")
@@ -182,6 +202,8 @@ class Words:
                 wanted = reason == "ended at the provider"
                 # While his bank waits for him, the buyer may cancel: the attempt ends before the order does.
                 wanted |= reason == order.CANCELLED_BY_BUYER and was == "confirming"
+                # Whoever had decided this before the money came may be slow; the provider has the last word.
+                wanted |= self._late.get(self._paid_for[fact.key]) == "revived"
             case _:
                 return
         standing, _ = self.orders[self._paid_for[fact.key]]

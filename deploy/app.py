@@ -34,6 +34,7 @@ from gateways.http.as_of import AsOf
 from gateways.http.edge import Edge
 from gateways.http.options import Check, HttpOptions, Services
 from gateways.http.receipts import Receipts
+from gateways.http.returns import Returns
 from gateways.http.webhooks import Webhooks
 from gateways.identity import Accounts
 from gateways.leases import claim_slot
@@ -154,6 +155,7 @@ def _http(
         ready={"log": parts.store.health, **ready},
         receipts=Receipts(parts.store.raw, receipt_keys(parts.settings, parts.places), parts.clock.now),
         webhooks=_webhooks(parts),
+        returns=None if parts.hints is None else Returns(parts.hints, parts.marketplace),
         notes={"reconciliation": LastReport(parts.places.reconciliation).check},
     )
     asgi = build_http(services, _http_options(parts.settings, parts.places))

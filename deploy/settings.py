@@ -203,7 +203,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         str,
         Setting(
             reading.url,
-            "page that a bank sends the buyer back to; unset: clients confirm with Stripe's script",
+            "page that a bank sends the buyer back to, such as our own /api/payments/return; unset: clients "
+            "confirm with Stripe's script",
             option=False,
         ),
     ] = ""

@@ -15,6 +15,7 @@ Why a repeat is safe, whatever happened before it:
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from hmac import compare_digest
 from typing import Any, TypeVar
 
 import stripe
@@ -102,6 +103,15 @@ class StripePayments:
             return noted(await self._in_time(self._api.retrieve(reference)), "payment")
         except stripe.InvalidRequestError:
             return None
+
+    async def returning(self, reference: str, secret: str) -> str | None:
+        """As ``processmanager.hints.News``."""
+        try:
+            intent = await self._in_time(self._api.retrieve(reference))
+        except stripe.InvalidRequestError:
+            return None
+        own = compare_digest((intent.client_secret or "").encode(), secret.encode())
+        return noted(intent, "payment") if own and secret else None
 
     async def news(self, since: datetime) -> Sequence[Hint]:
         """As ``processmanager.hints.News``: refunds and disputes. What is not at rest is looked at anyway."""

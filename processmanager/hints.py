@@ -53,6 +53,10 @@ class News(Protocol):
         """Our name of the attempt that the provider calls ``reference``; None if it is not one of ours."""
         ...
 
+    async def returning(self, reference: str, secret: str) -> str | None:
+        """As ``payment_of``, but None too if ``secret`` is not the one that the buyer was given for it."""
+        ...
+
     async def news(self, since: datetime) -> Sequence[Hint]:
         """What can happen to an attempt that is at rest, and did since then, oldest first."""
         ...
@@ -82,6 +86,19 @@ class Hints:
         if payment:
             cause = Cause(correlation=hint.id, causation=f"hint:{hint.id}", actor=ACTOR)
             await self._pump.hear_of(payment, cause)
+
+    async def returned(self, reference: str, secret: str) -> str | None:
+        """A buyer has come back from his bank: our name of the attempt, which is looked at first.
+
+        None if the secret is not its own. Raises PaymentsUnavailable.
+        """
+        payment = await self._news.returning(reference, secret)
+        if payment is not None:
+            try:
+                await self.look(Hint(f"return:{reference}", reference, payment))
+            except TROUBLE as trouble:
+                log.info("the return of %s could not be followed up yet: %s", reference, trouble)
+        return payment
 
     async def settled(self) -> None:
         """Wait until all hints so far have been followed up, or left."""

@@ -200,8 +200,11 @@ def _look_again(purchase: Purchase, now: datetime) -> datetime:
     soon = now + SETTLING
     end = ends(purchase)
     if end is None:
-        # A refund that the provider works on may take days.
-        on_its_way = isinstance(purchase.payment, payment.Refunding) and purchase.payment.refund
+        # A refund that the provider works on may take days; so may an attempt that it cannot end yet.
+        paid = purchase.payment
+        on_its_way = isinstance(paid, payment.Pending | payment.ActionRequired) or (
+            isinstance(paid, payment.Refunding) and paid.refund
+        )
         return now + RECONCILE if on_its_way else soon
     return max(end, now) if isinstance(purchase.order, AwaitingPayment) else min(now + POLL, max(end, soon))
 

@@ -38,12 +38,14 @@ def build_http(services: Services, options: HttpOptions) -> Edge:
     health = Health(services.live, services.ready, services.notes, lambda: edge.draining)
     histories = Histories(services.archive, services.as_of, services.marketplace.policy.late)
     hooks = services.webhooks.routes() if services.webhooks is not None else ()
+    returns = services.returns.routes() if services.returns is not None else ()
     routes = [
         *_classic(services, options, cookies),
         *histories.routes(),
         *services.receipts.routes(),
         *Paid(services.archive, services.as_of, Operators(options.operator_keys)).routes(),
         *hooks,
+        *returns,
         *health.routes(),
         document.route(),
     ]

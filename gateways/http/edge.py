@@ -68,6 +68,7 @@ class Edge:
         self._https = options.secure_cookies
         self._body_limit = options.body_limit
         self._body_limits = {route.path: route.body_limit for route in routes if route.body_limit}
+        self._foreign = {route.path for route in routes if route.foreign}
         self._unlimited = HEALTH | {route.path for route in routes if not route.limited}
         self._deadlines = Deadlines(options.deadline)
         self._log = structlog.get_logger("admitone.http").bind()
@@ -153,6 +154,8 @@ class Edge:
             len(length) < 19 and length.isdigit() and int(length) <= call.body_limit
         ):
             return answer_to(too_long(call.body_limit))
+        if call.scope["path"] in self._foreign:
+            return None
         return self._origins.refuse(call) or self._origins.preflight(call)
 
     def _headers(self, call: Call) -> list[Header]:

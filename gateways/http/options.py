@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from gateways.http.as_of import AsOf
 from gateways.http.receipts import Receipts
+from gateways.http.returns import Returns
 from gateways.http.webhooks import Webhooks
 from gateways.identity import Accounts
 from processmanager.archive import Archive
@@ -57,7 +58,7 @@ class Services(Struct, frozen=True, kw_only=True):
     reaches: whether the log goes as far as a position. live: what only a restart can mend.
     ready: what must be well for requests to be sent here. notes: what an operator should know of, however
     well the process is. erased: the ids of accounts that were erased. webhooks: for a payment provider that
-    sends them.
+    sends them. returns: for buyers who come back from their banks.
     """
 
     marketplace: Marketplace
@@ -73,3 +74,4 @@ class Services(Struct, frozen=True, kw_only=True):
     notes: Mapping[str, Check]
     receipts: Receipts
     webhooks: Webhooks | None = None
+    returns: Returns | None = None

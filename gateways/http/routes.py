@@ -35,6 +35,7 @@ class Route(Struct, frozen=True, kw_only=True):
     beside those that any route can give. signed_in: a session is needed. key: takes an Idempotency-Key.
     page: also answers with a page, to whoever asks for one. operator: an operator's key is taken.
     body_limit: bytes of a body, if not as everywhere. limited: counts against its caller's rate.
+    foreign: another site's page may lead a browser here, for no cookie counts.
     """
 
     method: str
@@ -51,6 +52,7 @@ class Route(Struct, frozen=True, kw_only=True):
     operator: bool = False
     body_limit: int | None = None
     limited: bool = True
+    foreign: bool = False
 
 
 def endpoints(routes: Iterable[Route]) -> Mapping[str, Handler]:

@@ -163,6 +163,10 @@ class MortalPayments:
         await self._fate.live()
         return await self._payments.payment_of(reference)
 
+    async def returning(self, reference: str, secret: str) -> str | None:
+        await self._fate.live()
+        return await self._payments.returning(reference, secret)
+
     async def news(self, since: datetime) -> Sequence[Hint]:
         await self._fate.live()
         return await self._payments.news(since)

@@ -1,12 +1,15 @@
 """A webhook is a hint: believed by its signature only, remembered once, harmless in any order and number."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from msgspec import Struct
 
 from tests.payments.stripe_shop import StripeShop, stripe_shop
 from tests.stripe.forging import Flaw
@@ -68,24 +71,93 @@ async def test_a_delivery_is_remembered_for_ever_and_a_repeat_adds_nothing(till:
     assert fact.event.payment == await till.payment_of(order)
 
 
-async def test_whatever_order_and_number_they_come_in_the_end_is_the_same(till: StripeShop) -> None:
-    """All of a purchase with a confirmation, permuted, with repeats, before and after it is known here."""
-    order = await till.reserved()
+# ── In any order, and any number of them ──────────────────────────────────────────────────────────
+
+
+class Story(Struct, frozen=True):
+    """What happens at Stripe while its webhooks are held back, and how that ends here.
+
+    orders: how many orders of the last deliveries are tried. payment, ticket: what is written in the end.
+    """
+
+    happens: Callable[[StripeShop, dict[str, Any]], Awaitable[None]]
+    orders: int
+    status: str
+    payment: tuple[str, ...]
+    ticket: str
+    kept: int
+
+
+async def confirmed(till: StripeShop, order: dict[str, Any]) -> None:
     await till.pay(order, "pm_card_threeDSecure2Required")
     await till.double.control.authenticate(await till.intent_of(order))
-    stream = f"payment-{await till.payment_of(order)}"
-    events = (await held(till))[:4]
-    for number, some in enumerate(permutations(events)):
-        answers = await till.double.control.deliver([*some, some[number % len(some)]])
-        assert set(answers) == {200}
-    await till.until(order, "complete")
-    assert await till.events(stream) == [
-        "PaymentRequested",
-        "PaymentActionRequired",
-        "PaymentAuthorized",
-        "PaymentCaptured",
-    ]
-    assert await till.sums(order) == (0, 2000, 0)
+
+
+async def refunded(till: StripeShop, order: dict[str, Any]) -> None:
+    """In two parts, at Stripe's own desk."""
+    await till.pay(order)
+    intent, refunds = await till.intent_of(order), till.double.client().v1.refunds
+    await refunds.create_async({"payment_intent": intent, "amount": 500})
+    await refunds.create_async({"payment_intent": intent})
+
+
+async def disputed(till: StripeShop, order: dict[str, Any], how: str) -> None:
+    await till.pay(order)
+    dispute = await till.double.control.open_dispute(await till.intent_of(order))
+    await till.double.control.close_dispute(dispute.id, how)
+
+
+_PAID = ("PaymentRequested", "PaymentAuthorized", "PaymentCaptured")
+STORIES = {
+    "confirmed at the bank": Story(
+        confirmed,
+        24,
+        "complete",
+        ("PaymentRequested", "PaymentActionRequired", "PaymentAuthorized", "PaymentCaptured"),
+        "TicketSold",
+        2000,
+    ),
+    "refunded in parts": Story(
+        refunded, 24, "complete", (*_PAID, "PaymentRefunded", "PaymentRefunded"), "TicketReturned", 0
+    ),
+    "dispute lost": Story(
+        partial(disputed, how="lost"),
+        24,
+        "complete",
+        (*_PAID, "PaymentDisputed", "DisputeLost"),
+        "TicketReturned",
+        2000,
+    ),
+    "dispute won": Story(
+        partial(disputed, how="won"),
+        6,
+        "complete",
+        (*_PAID, "PaymentDisputed", "DisputeWon"),
+        "TicketSold",
+        2000,
+    ),
+}
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("name", STORIES)
+async def test_whatever_order_and_number_they_come_in_the_end_is_the_same(
+    till: StripeShop, name: str
+) -> None:
+    """A purchase for each order of its last deliveries, one of them twice: all end alike."""
+    story = STORIES[name]
+    for number in range(story.orders):
+        order, before = await till.reserved(), len(await held(till))
+        await story.happens(till, order)
+        events = (await held(till))[before:]
+        *first, a, b, c, d = events
+        some = [*first, *list(permutations((a, b, c, d)))[number]]
+        assert set(await till.double.control.deliver([*some, some[number % len(some)]])) == {200}
+        await till.until_event(f"ticket-{order['ticket']['id']}", story.ticket)
+        await till.until(order, story.status)
+        assert tuple(await till.events(f"payment-{await till.payment_of(order)}")) == story.payment
+        _, captured, back = await till.sums(order)
+        assert captured - back == story.kept
 
 
 async def test_a_secret_can_be_replaced_while_both_are_in_force(

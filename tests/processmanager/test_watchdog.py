@@ -11,7 +11,7 @@ import pytest
 from domain import order, parking, ticket
 from domain.decider import AnyRecorded, Metadata, Proposed, Refused
 from processmanager.desk import event_id
-from processmanager.ports import Payments, StoreUnavailable
+from processmanager.ports import Answer, Attempt, IsPending, Payments, StoreUnavailable
 from processmanager.watchdog import MONEY_HANDS, Watchdog, retry_parked, skip_parked
 from tests.processmanager.house import HOLD, PRICE, START, House, cause
 from tests.processmanager.tills import AskingTill, ClosedTill, HangingTill, OpenTill
@@ -251,3 +251,37 @@ async def test_whoever_takes_over_looks_ahead_once_and_does_nothing_early() -> N
     async with on_watch(house.watchdog, ahead=10):
         await until(lambda: house.events("order-o1")[-1] == "OrderCompleted")
     assert house.events("order-o2") == ["OrderPlaced"]
+
+
+class Undecided(OpenTill):
+    """Has taken the attempt up, cannot say how it ends, and cannot end it."""
+
+    async def authorize(self, attempt: Attempt, key: str) -> Answer:
+        return IsPending("pi_1")
+
+    async def look(self, attempt: Attempt) -> Answer:
+        return IsPending("pi_1")
+
+    async def void(self, attempt: Attempt, key: str) -> Answer:
+        self.did.append(key)
+        return IsPending("pi_1")
+
+
+async def test_what_the_provider_cannot_end_yet_is_asked_about_each_minute() -> None:
+    till = Undecided()
+    house = House(till)
+    await house.offer()
+    await house.reserve()
+    await house.marketplace.pay("o1", "p1", "ann", "tok_visa", cause("pay"))
+    house.clock.forward(3600)
+    await house.look_after_what_is_due()
+    assert isinstance((await house.marketplace.ticket("t1")).state, ticket.Available)
+    asked = len(till.did)
+    for minute in range(1, 4):
+        for _ in range(59):
+            house.clock.forward(1)
+            await house.look_after_what_is_due()
+        house.clock.forward(1)
+        await house.look_after_what_is_due()
+        assert len(till.did) <= asked + minute
+    assert len(till.did) >= asked + 2

@@ -163,7 +163,9 @@ class Watchdog:
             await self._failed(due, "load", error, cause)
         else:
             now = self._clock.now()
-            self._patience.rest(_name(due), _look_again(purchase, now), now)
+            # What was left to be asked is asked soon, and only then left to the provider's pace.
+            again = _look_again(purchase, now) if asking else now + SETTLING
+            self._patience.rest(_name(due), again, now)
 
     async def _failed(
         self, due: Due, step: str, error: Exception, cause: Cause, end: datetime | None = None

@@ -200,8 +200,8 @@ class Words:
                 wanted = fact.metadata.actor == SUPPORT
             case payment.PaymentVoided(reason):
                 wanted = reason == "ended at the provider"
-                # While his bank waits for him, the buyer may cancel: the attempt ends before the order does. His
-                # confirmation may still be written in between, and is undone with the rest.
+                # While his bank waits for him, the buyer may cancel: the attempt ends before the order does.
+                # His confirmation may still be written in between, and is undone with the rest.
                 wanted |= reason == order.CANCELLED_BY_BUYER and was in {"confirming", "authorized"}
                 # Whoever had decided this before the money came may be slow; the provider has the last word.
                 wanted |= self._late.get(self._paid_for[fact.key]) == "revived"

@@ -22,12 +22,19 @@ log = logging.getLogger("admitone.projections")
 
 LINGER = 0.008
 """Seconds that events are gathered while nobody waits for them: many at once cost less than each alone."""
+LONGEST_LINGER = 0.05
+"""The same while there is much to show: far below what a list waits for its reader's own writes."""
+RESTING = 3
+"""Where others share the machine, events are gathered so many times as long as the last ones took to show:
+then requests have the processors, and what comes faster is shown in larger batches, which cost less."""
 BEAT = 1.0
 """Seconds between two looks at what wants tending."""
-FEW = 100
-"""Events in a batch that is worth lingering for more."""
+MANY = 500
+"""Events in a batch that is not worth lingering for more."""
 MOST_GATHERED = 1_000
 """Events that are taken together."""
+WAITING = 8
+"""Batches that are read ahead."""
 
 Batch: TypeAlias = Sequence[AnyRecorded]
 Inbox: TypeAlias = "asyncio.Queue[Batch]"
@@ -88,7 +95,7 @@ class Follower:
         self._store = store
         self._origin = origin
         self._current = current
-        self._linger = linger
+        self._shortest_linger = self._linger = linger
         self._share = share
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="projections")
         self._feedings = [Feeding(model, self._in_thread) for model in models]
@@ -157,7 +164,7 @@ class Follower:
         for feeding in self._healthy():
             feeding.begin(head)
         after = min((feeding.model.position for feeding in self._healthy()), default=head)
-        inbox: Inbox = asyncio.Queue(maxsize=4)
+        inbox: Inbox = asyncio.Queue(maxsize=WAITING)
         reading = asyncio.create_task(self._read(after, inbox), name="projections-reader")
         self._trouble = None
         try:
@@ -193,10 +200,12 @@ class Follower:
                 if not batch:
                     return await reading
                 batch = await self._gather(batch, inbox)
+                began = loop.time()
                 await self._each(Feeding.stage, batch)
                 self._backoff.reset()
                 if batch[-1].position >= self._head:
                     await self._look_whether_whole()
+                self._rest_after(loop.time() - began)
             if loop.time() >= beat:
                 await self._look_whether_whole()
                 await self._each(Feeding.tend, self._store.read)
@@ -207,7 +216,7 @@ class Follower:
 
     async def _gather(self, first: Batch, inbox: Inbox) -> Batch:
         """Events that come in dribs are taken together, after a little while unless somebody waits."""
-        if len(first) < FEW and inbox.empty():
+        if len(first) < MANY and inbox.qsize() < WAITING - 1:
             self._hurry.clear()
             if not any(feeding.model.awaited for feeding in self._healthy()):
                 with suppress(TimeoutError):
@@ -221,6 +230,11 @@ class Follower:
                 break
             batch += more
         return batch
+
+    def _rest_after(self, worked: float) -> None:
+        """Choose how long the next events are gathered, by how long these took."""
+        if self._share is not None:
+            self._linger = min(max(self._shortest_linger, RESTING * worked), LONGEST_LINGER)
 
     async def _look_whether_whole(self) -> None:
         if self._share is not None:

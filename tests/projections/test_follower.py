@@ -143,6 +143,28 @@ async def test_what_is_appended_is_visible_within_a_tenth_of_a_second() -> None:
             await asyncio.sleep(0.001)
 
 
+async def test_where_others_share_the_machine_a_busy_feed_leaves_them_their_time() -> None:
+    log, model, took, shown = MemoryLog(), ReadModel(CATALOGUE, ":memory:"), 0.01, list[int]()
+
+    def show() -> None:
+        shown.append(model.position)
+        time.sleep(took)  # what showing it costs, here and in the other processes
+
+    follower = Follower(log, [model], linger=0, share=show)
+    task = asyncio.create_task(follower.run())
+    await until(lambda: follower.ready)
+    begun = time.monotonic()
+    while (passed := time.monotonic() - begun) < 0.5:
+        tickets(log, 1)
+        await asyncio.sleep(0.001)
+    times = len({*shown})
+    await until(lambda: model.position == log.head())
+    task.cancel()
+    await asyncio.wait({task})
+    model.close()
+    assert times * took < passed / 2, "it took the time that others were to have"
+
+
 async def test_events_are_seen_at_once_and_saved_together_within_a_second_or_so(tmp_path: Path) -> None:
     log, model = MemoryLog(), ReadModel(CATALOGUE, tmp_path / "model")
     async with following(log, model) as follower:

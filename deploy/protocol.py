@@ -5,11 +5,15 @@ request a longest time to arrive, and what cannot be parsed is answered in the s
 """
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from deploy.whole import send_whole
+from gateways.http.answer import WHOLE
 
 HEAD_BYTES = 16 * 1024
 URL_BYTES = 8 * 1024
@@ -74,6 +78,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         else:
             super().on_headers_complete()
+            if self.cycle is not None:  # the request's own, though others may be answered before it
+                extensions: dict[str, Any] = {WHOLE: partial(send_whole, self.cycle)}
+                self.scope["extensions"] = extensions
 
     def on_body(self, body: bytes) -> None:
         if not self._refused:

@@ -1,6 +1,6 @@
 """An answer: status, body, headers, already encoded. It is an ASGI application, and a cheap one."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -13,6 +13,12 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header: TypeAlias = tuple[bytes, bytes]
 
+WHOLE = "admitone.http.response.whole"
+"""The extension by which a server takes an answer in one piece, as ``Whole`` (docs/decisions/0021)."""
+Whole: TypeAlias = Callable[[int, Sequence[Header], bytes], bool]
+"""Sends status, headers and body. False: nothing was sent, and the answer has to go in messages."""
+
+_NOTHING: dict[str, Any] = {}
 _encode = msgspec.json.Encoder().encode
 _JSON: Header = (b"content-type", b"application/json")
 CLOSED: Header = (
@@ -41,15 +47,18 @@ class Answer:
         return CLOSED
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.send(send)
+        await self.send(scope, send)
 
-    async def send(self, send: Send, *more: Header, head: bool = False) -> None:
-        """Send it. ``more``: headers beside its own. ``head``: without the body."""
+    async def send(self, scope: Scope, send: Send, *more: Header) -> None:
+        """Send it, in answer to the request of ``scope``. ``more``: headers beside its own."""
         headers = [*self.headers, *more]
         if self.content_type is not None:
             headers += (self.content_type, (b"content-length", b"%d" % len(self.body)))
+        whole: Whole | None = scope.get("extensions", _NOTHING).get(WHOLE)
+        if whole is not None and whole(self.status, headers, self.body):
+            return
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        body = b"" if head else self.body
+        body = b"" if scope["method"] == "HEAD" else self.body
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
 

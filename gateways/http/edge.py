@@ -97,8 +97,7 @@ class Edge:
                 if answer.status >= 400 and path.startswith(V1):
                     answer = in_detail(call, answer)
                 call.status = answer.status
-                head = scope["method"] == "HEAD"
-                await answer.send(send, answer.policy, *self._headers(call), head=head)
+                await answer.send(scope, send, answer.policy, *self._headers(call))
         finally:
             self._note(call, began)
 

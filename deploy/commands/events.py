@@ -15,6 +15,9 @@ from domain.decider import AnyRecorded
 
 Wanted = Callable[[AnyRecorded], bool]
 
+WIDE = 110
+"""Columns of a terminal from which on the names of streams are shown whole."""
+
 
 @click.command(short_help="print the log, and follow it")
 @click.argument("stream", required=False)
@@ -112,4 +115,7 @@ def _printer() -> Callable[[AnyRecorded], None]:
     from deploy.facts import as_line
 
     console = Console(highlight=False)
-    return lambda fact: console.print(as_line(fact), no_wrap=True, overflow="ellipsis", crop=True)
+    narrow = console.width < WIDE
+    return lambda fact: console.print(
+        as_line(fact, narrow=narrow), no_wrap=True, overflow="ellipsis", crop=True
+    )

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from itertools import islice
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -73,10 +74,18 @@ def _list() -> None:
     from gateways.analysis.questions import QUESTIONS
 
     for question in QUESTIONS:
-        click.echo(f"{question.name:<16} {question.asks}")
+        click.echo(_beside(f"{question.name:<16} ", question.asks))
         for needed, meaning in question.needs.items():
             given = question.given.get(needed)
             click.echo(f"{'':<16}   --param {needed}=…  {meaning}{f' [default: {given}]' if given else ''}")
+
+
+def _beside(name: str, text: str) -> str:
+    """``text`` behind ``name``; on a terminal its lines end between words and stay in their column."""
+    if not sys.stdout.isatty():
+        return name + text
+    width = get_terminal_size().columns
+    return click.wrap_text(text, width, initial_indent=name, subsequent_indent=" " * len(name))
 
 
 def _asked(sql: str | None, name: str | None) -> tuple[str, dict[str, str]]:

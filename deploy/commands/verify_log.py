@@ -96,7 +96,8 @@ def _tell(verified: "Verified", *, embedded: bool) -> None:
         click.echo(f"Their order is not sealed yet: `{command_line('serve')}` begins with that.")
     else:
         begun = (verified.sealed_behind or 0) + 1
-        click.echo(f"Their order is sealed from position {begun:,} on. Head mark: {verified.head}")
+        click.echo(f"Their order is sealed from position {begun:,} on.")
+        click.echo(f"Head mark: {verified.head}")
         click.echo("Kept elsewhere, the mark proves with --mark that this log was never replaced by another.")
 
 

@@ -108,7 +108,9 @@ def _charts(summary: Summary) -> list[Chart]:
             labels,
             [Series("sold", "sold", sold)],
         ),
-        _chart("Holds and their outcomes", "Holds by the time at which they began.", "time", labels, outcomes),
+        _chart(
+            "Holds and their outcomes", "Holds by the time at which they began.", "time", labels, outcomes
+        ),
         _chart(
             "Time from hold to payment",
             "Completed orders, by the minutes that passed.",

@@ -25,7 +25,7 @@ class Key:
         try:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
         except ImportError:
-            raise BadKey("encryption needs one package more: pip install 'cryptography>=45'") from None
+            raise BadKey(f"encryption needs one package more: {install('cryptography>=45')}") from None
         self._cipher = AESGCM(_derived(secret, b"admitone backup: encrypt"))
         self._signing = _derived(secret, b"admitone backup: sign")
         self.name = _derived(secret, b"admitone backup: name")[:8].hex()

@@ -297,7 +297,8 @@ def test_without_the_packages_one_line_says_what_to_install(past: Path, tmp_path
     )  # fmt: skip
     assert done.returncode == 1
     assert (
-        done.stderr == "admitone: Parquet needs packages that are not installed: pip install 'pyarrow>=21'\n"
+        done.stderr
+        == f"admitone: Parquet needs packages that are not installed: {sys.executable} -m pip install 'pyarrow>=21'\n"
     )
     plain = subprocess.run(
         [sys.executable, "-c", code, "export", "--data", str(past), "--format", "csv"],

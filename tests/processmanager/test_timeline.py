@@ -124,7 +124,9 @@ def test_a_seller_does_not_read_what_a_bank_told_its_customer() -> None:
 
 def test_whoever_reads_his_own_history_is_spoken_to_in_plain_grammar() -> None:
     facts = bought().facts
-    yours = {entry.event: entry.what for entry in timeline(facts, lambda who: "you" if who == "buyer" else who)}
+    yours = {
+        entry.event: entry.what for entry in timeline(facts, lambda who: "you" if who == "buyer" else who)
+    }
     others = {entry.event: entry.what for entry in timeline(facts, lambda _: "buyer 2")}
     assert yours["TicketReserved"].startswith("You reserve it until ")
     assert yours["OrderPlaced"].startswith("You order “")

@@ -30,7 +30,8 @@ def history(name: str, *, at: str | None, **options: str | None) -> None:
     """Tell what happened to the ticket, order or payment ID: what, by whom, why, and how long it stayed so.
 
     An order's history has its payments in it, and its ticket as far as it was about this order. On a
-    terminal a table, or a list where it is narrow, times in your own zone; into a pipe one JSON object for each event. Nothing is written.
+    terminal a table, or a list where it is narrow, with times in your own zone; into a pipe one JSON object
+    for each event. Nothing is written.
     """
     told = load(**options)
     if told.store == EMBEDDED:

@@ -31,7 +31,7 @@ def show(kind: str, name: str, *, at: str | None, **options: str | None) -> None
     It is folded from its events up to there, so it says the same for ever. On a terminal a table; into a
     pipe one JSON object. Nothing is written, and a server may be running.
     """
-    told = load(**options)
+    told, name = load(**options), name.removeprefix(f"{kind}-")
     if told.store == EMBEDDED:
         existing(told.data)
     loaded = asyncio.run(_load(told, kind, name, at))

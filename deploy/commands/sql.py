@@ -4,13 +4,13 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from itertools import islice
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from deploy.commands.options import existing, load, setting
 from deploy.commands.reaching import reaching, tell_hidden
+from deploy.commands.telling import tell
 from deploy.failing import WRONG_SETTINGS, Failed
 from deploy.reading import EMBEDDED
 
@@ -79,18 +79,10 @@ def _list() -> None:
     from gateways.analysis.questions import QUESTIONS
 
     for question in QUESTIONS:
-        click.echo(_beside(f"{question.name:<16} ", question.asks))
+        tell(question.asks, f"{question.name:<16} ")
         for needed, meaning in question.needs.items():
             given = question.given.get(needed)
             click.echo(f"{'':<16}   --param {needed}=…  {meaning}{f' [default: {given}]' if given else ''}")
-
-
-def _beside(name: str, text: str) -> str:
-    """``text`` behind ``name``; on a terminal its lines end between words and stay in their column."""
-    if not sys.stdout.isatty():
-        return name + text
-    width = get_terminal_size().columns
-    return click.wrap_text(text, width, initial_indent=name, subsequent_indent=" " * len(name))
 
 
 def _asked(sql: str | None, name: str | None) -> "str | Question":

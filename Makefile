@@ -8,7 +8,11 @@ CODE   := domain projections processmanager gateways deploy tests benchmarks
 .PHONY: help run setup test check format lint types simulate faults deaths prove reconcile drill bench lock clean
 
 help: ## show this help
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{ line = sprintf("  make %-10s", $$1); words = split($$2, word, " "); \
+	  for (i = 1; i <= words; i++) { \
+	    if (length(line) + length(word[i]) > 78) { print line; line = sprintf("%17s", "") } \
+	    line = line " " word[i] } \
+	  print line }' $(MAKEFILE_LIST)
 
 # Two stamps: what serving needs, and what developing needs on top. Both come from lock files with
 # hashes, so a package that was altered on its way is refused.

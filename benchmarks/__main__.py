@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks import cluster, past, paying, reading, replaying, selling
@@ -62,11 +63,15 @@ def _run(part: str, place: Path) -> list[Figure]:
 
 
 def _table(figures: dict[str, list[Figure]]) -> Table:
-    table = Table(title="Admit One, measured", caption=_machine(), caption_justify="left")
-    for column in ("", "figure", "share of floor", "wanted", "met", ""):
-        table.add_column(
-            column, justify="right" if column in {"figure", "share of floor", "wanted"} else "left"
-        )
+    table = Table(
+        title="Admit One, measured; share: of the floor that is named",
+        caption=_machine(),
+        caption_justify="left",
+    )
+    table.add_column("", ratio=1)
+    for column in ("figure", "share", "wanted"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("met", no_wrap=True)
     for part, measured in figures.items():
         table.add_section()
         table.add_row(f"[bold]{part}")
@@ -80,7 +85,10 @@ def _cells(figure: Figure) -> tuple[str, ...]:
     share = "" if figure.share is None else f"{figure.share:.2f}"
     bound = "" if figure.wanted is None else f"{'≤' if figure.at_most else '≥'} {figure.wanted:,g}"
     met = {None: "", True: "[green]yes", False: "[red]no"}[figure.met]
-    return (figure.name, f"{value} {figure.unit}", share, bound, met, figure.note)
+    # What belongs to a figure stands below it, not in columns of a few letters beside it.
+    below = "; ".join(filter(None, (figure.floor and f"of: {figure.floor}", figure.note)))
+    name = f"{figure.name}\n  [dim]{escape(below)}[/dim]" if below else figure.name
+    return (name, f"{value} {figure.unit}", share, bound, met)
 
 
 def _machine() -> str:

@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 from deploy.failing import Failed
+from gateways.extras import install
 
 NEEDED = {"pyarrow": "pyarrow>=21", "duckdb": "duckdb>=2.0,<3"}
 """As in pyproject.toml, group ``analysis``."""
@@ -10,6 +11,6 @@ NEEDED = {"pyarrow": "pyarrow>=21", "duckdb": "duckdb>=2.0,<3"}
 
 def need(what: str, *packages: str) -> None:
     """Raises Failed when ``what`` cannot be done because one of ``packages`` is not installed."""
-    missing = [f"'{NEEDED[package]}'" for package in packages if find_spec(package) is None]
+    missing = [NEEDED[package] for package in packages if find_spec(package) is None]
     if missing:
-        raise Failed(f"{what} needs packages that are not installed: pip install {' '.join(missing)}")
+        raise Failed(f"{what} needs packages that are not installed: {install(*missing)}")

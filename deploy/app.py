@@ -140,12 +140,13 @@ def _http(
 ) -> Edge:
     past = Past(PAST, model_file(slot, PAST), parts.store.reaches)
     closing.callback(past.close)
+    as_of = AsOf(past, parts.store.reaches, parts.clock.now, TICKETS_KEPT, ORDERS_KEPT)
     erased = Erasures(parts.places.accounts)
     closing.callback(erased.close)
     services = Services(
         marketplace=parts.marketplace,
         archive=Archive(parts.store),
-        as_of=AsOf(past, parts.store.reaches, parts.clock.now, TICKETS_KEPT, ORDERS_KEPT),
+        as_of=as_of,
         accounts=accounts,
         erased=erased,
         catalogue=Catalogue(models[CATALOGUE.name]),
@@ -153,7 +154,9 @@ def _http(
         reaches=parts.store.reaches,
         live=live,
         ready={"log": parts.store.health, **ready},
-        receipts=Receipts(parts.store.raw, receipt_keys(parts.settings, parts.places), parts.clock.now),
+        receipts=Receipts(
+            parts.store.raw, receipt_keys(parts.settings, parts.places), parts.clock.now, as_of
+        ),
         webhooks=_webhooks(parts),
         returns=None if parts.hints is None else Returns(parts.hints, parts.marketplace),
         notes={"reconciliation": LastReport(parts.places.reconciliation).check},

@@ -30,7 +30,7 @@ from deploy.commands.verify import verify
 from deploy.commands.verify_log import verify_log
 from deploy.commands.verify_receipt import verify_receipt
 from deploy.commands.what_if import what_if
-from deploy.failing import explain, report, trace
+from deploy.failing import FAILED, WRONG_SETTINGS, Failure, explain, report, trace
 
 
 class InOrder(click.Group):
@@ -83,7 +83,18 @@ for command in (
 def main() -> None:
     """Run the command line; end with one line and a status when something is wrong."""
     try:
-        admitone()
+        status = admitone(standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "admitone"
+        report(Failure(f"{error.format_message().rstrip('.')}; see: {path} --help", WRONG_SETTINGS))
+        sys.exit(WRONG_SETTINGS)
+    except click.Abort:
+        report(Failure("nothing was done"))
+        sys.exit(FAILED)
     except BrokenPipeError:
         # Whoever read our output has had enough of it. Nothing more may be written, at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -14,6 +14,7 @@ _COLOURS = {"ticket": "cyan", "order": "yellow", "payment": "green", "parking": 
 _LONG_ID = re.compile(r"[0-9a-f]{24,}|[0-9a-f]{8}-[0-9a-f-]{27}")
 _SHOWN_OF_ID = 7
 _LONGEST_STREAM = len("payment-") + 24
+_SHORT_STREAM = len("delivery-…") + _SHOWN_OF_ID
 _LESS_TELLING = frozenset("seller buyer title ticket_version method reference grace_until".split())
 
 
@@ -44,14 +45,18 @@ def as_json(fact: AnyRecorded) -> bytes:
     return msgspec.json.encode(line)
 
 
-def as_line(fact: AnyRecorded) -> Text:
-    """One line for a person: where, when, what, and the facts that matter."""
+def as_line(fact: AnyRecorded, *, narrow: bool = False) -> Text:
+    """One line for a person: where, when, what, and the facts that matter. narrow: streams are cut short."""
     at = fact.metadata.at.astimezone()
+    stream = short(fact.stream) if narrow else fact.stream
+    width = _SHORT_STREAM if narrow else _LONGEST_STREAM
+    if len(stream) > width:
+        stream = f"{stream[: width - _SHOWN_OF_ID - 1]}…{stream[-_SHOWN_OF_ID:]}"
     return Text.assemble(
         (f"{fact.position:>7} ", "dim"),
         (f"{at:%H:%M:%S}.{at.microsecond // 1000:03d} ", "dim"),
-        (f"{fact.stream:<{_LONGEST_STREAM}} ", _COLOURS.get(fact.category, "")),
-        (f"r{fact.revision:<3}", "dim"),
+        (f"{stream:<{width}} ", _COLOURS.get(fact.category, "")),
+        (f"r{fact.revision:<3} ", "dim"),
         (f"{type_of(fact)} ", "bold red" if isinstance(fact.event, Unreadable) else "bold"),
         said(fact),
     )

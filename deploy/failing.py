@@ -1,5 +1,6 @@
 """What a person is told when a command cannot go on: one line, and an exit status for scripts."""
 
+import errno
 import os
 import sqlite3
 import sys
@@ -33,6 +34,7 @@ class Failed(Exception):
 
 def explain(error: BaseException) -> Failure:
     """The one line that ``error`` amounts to."""
+    from deploy.keys import KeyDamaged
     from gateways.backup.cipher import BadKey
     from gateways.backup.segment import BackupDamaged
     from gateways.card_file import LedgerDamaged
@@ -44,13 +46,18 @@ def explain(error: BaseException) -> Failure:
             return error.failure
         case BadSettings():
             return Failure(str(error), WRONG_SETTINGS)
-        case StoreDamaged() | AccountsDamaged() | LedgerDamaged() | BackupDamaged():
+        case KeyDamaged() | StoreDamaged() | AccountsDamaged() | LedgerDamaged() | BackupDamaged():
             return Failure(str(error), DAMAGED)
         case StoreUnavailable() | Refused() | BadKey() | AccountsUnavailable():
             return Failure(str(error))
+        case OSError(errno=errno.ENOSPC):
+            which = f": {error.filename} cannot be written" if error.filename else ""
+            return Failure(f"the disk is full{which}")
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             return Failure(f"{where}{error.strerror or error}")
+        case sqlite3.OperationalError() if error.sqlite_errorname == "SQLITE_FULL":
+            return Failure("the disk is full")
         case sqlite3.DatabaseError():
             return Failure(f"the data directory cannot be used: {error}", DAMAGED)
         case _:

@@ -14,12 +14,16 @@ from gateways.receipt_keys import ReceiptKeys
 SIGNED_OUT = "everybody is signed out then"
 
 
+class KeyDamaged(ValueError):
+    """A file that should hold a key holds none. Says which, and what to do."""
+
+
 def kept_key(path: Path, lost: str = SIGNED_OUT) -> bytes:
     """The key in the file ``path``, which is made (mode 0600) when there is none.
 
     Safe when several processes start at once: the file appears whole or not at all, and only once.
     lost: what becomes of what was signed with a key that is gone.
-    Raises OSError, and ValueError when the file holds no key.
+    Raises OSError, and KeyDamaged when the file holds no key.
     """
     try:
         return _read(path, lost)
@@ -51,5 +55,5 @@ def _make(path: Path) -> None:
 def _read(path: Path, lost: str) -> bytes:
     key = path.read_bytes().strip()
     if len(key) < KEY_BYTES:
-        raise ValueError(f"{path} holds no key; delete it to have one made ({lost})")
+        raise KeyDamaged(f"{path} holds no key; delete it to have one made ({lost})")
     return key

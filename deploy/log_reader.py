@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from deploy.failing import WRONG_SETTINGS, Failed
 from domain.decider import NO_STREAM, AnyRecorded
 from gateways.codec import Codec
 from gateways.embedded_file import open_checked
@@ -20,11 +21,13 @@ async def facts(
     """What stands in the log at ``path`` behind a position, and with ``follow`` what comes, without end.
 
     after: a position; a negative number counts from the end. stream: only the facts of this one.
-    Raises StoreDamaged, StoreUnavailable.
+    Raises Failed for a position beyond the end, StoreDamaged, StoreUnavailable.
     """
     with closing(_open(path)) as reader:
         end = reader.head()
         after = max(0, end + after) if after < 0 else after
+        if after > end:
+            raise Failed(f"--after {after}: the log ends at position {end}", WRONG_SETTINGS)
         if stream is not None:
             async for fact in _stream(reader, stream):
                 if after < fact.position <= end:

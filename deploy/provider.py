@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from deploy.settings import BadSettings, Settings
+from gateways.extras import install
 from projections.provider_books import ProviderBooks
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ def stripe_access(settings: Settings) -> "StripeAccess":
         from gateways.stripe_api import StripeAccess
     except ImportError as error:
         # The SDK is an optional part: the card simulator needs none.
-        raise BadSettings("Stripe needs one package more: pip install 'stripe>=16.1,<17'") from error
+        raise BadSettings(f"Stripe needs one package more: {install('stripe>=16.1,<17')}") from error
     return StripeAccess(
         settings.stripe_secret_key,
         settings.stripe_api_version,

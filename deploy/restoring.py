@@ -99,7 +99,7 @@ def _refuse_log(places: Places) -> None:
     found = sorted(path.name for path in places.root.glob(f"{places.log.name}*"))
     if found:
         raise Failed(
-            f"{places.root}/ is not empty: {', '.join(found)} is there. "
+            f"{places.root}/ is not empty, it has {', '.join(found)}. "
             "Restore into another directory, or move that away first"
         )
 

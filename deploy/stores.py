@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from deploy.settings import BadSettings
+from gateways.extras import install
 
 
 @contextmanager
@@ -14,7 +15,7 @@ def named_by(option: str) -> Iterator[None]:
     except ImportError as error:
         # The client is an optional part: who runs on one machine need not install gRPC.
         raise BadSettings(
-            "EventStoreDB needs one package more: pip install 'esdbclient>=1.1.7,<1.2'"
+            f"EventStoreDB needs one package more: {install('esdbclient>=1.1.7,<1.2')}"
         ) from error
     try:
         yield

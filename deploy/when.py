@@ -27,11 +27,15 @@ async def span(log: Log, since: str | None, until: str | None) -> Span:
         wanted = moments.parse(since)
         if isinstance(wanted, int):
             moments.check_position(wanted, log.head())
-            return Span(wanted, last)
-        moments.check_time(wanted, datetime.now(UTC))
-        return Span(await _first_since(log, wanted), last)
+            first = wanted
+        else:
+            moments.check_time(wanted, datetime.now(UTC))
+            first = await _first_since(log, wanted)
     except moments.BadMoment as error:
         raise Failed(f"--since {since}: {error}", WRONG_SETTINGS) from None
+    if until is not None and first > last:
+        raise Failed(f"--since {since} is behind --until {until}", WRONG_SETTINGS)
+    return Span(first, last)
 
 
 async def position(log: Log, text: str | None, option: str = "--at") -> int:

@@ -75,9 +75,9 @@ class Money(Struct, frozen=True, gc=False):
         return Money(-self.amount, self.currency)
 
     def __str__(self) -> str:
-        """For people: ``19.99 USD``."""
+        """For people: ``1,219.99 USD``."""
         places = decimals(self.currency)
-        return f"{Decimal(self.amount).scaleb(-places):.{places}f} {self.currency.upper()}"
+        return f"{Decimal(self.amount).scaleb(-places):,.{places}f} {self.currency.upper()}"
 
     @property
     def major(self) -> int | float:

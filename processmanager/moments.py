@@ -14,6 +14,7 @@ _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:([Zz])|([+\- ])(\d\d):(\d\d))", re.ASCII
 )
 _POSITION = re.compile(r"\d{1,19}", re.ASCII)
+_SUCH_A_TIME = "a time with its zone such as 2026-11-24T12:00:00Z"
 LARGEST = 2**63 - 1
 
 Wanted = int | datetime
@@ -36,9 +37,16 @@ def parse(text: str) -> Wanted:
     """
     if _POSITION.fullmatch(text) and int(text) <= LARGEST:
         return int(text)
+    if _TIME.fullmatch(text) is None:
+        raise BadMoment(f"it must be a position, or {_SUCH_A_TIME}")
+    return parse_time(text)
+
+
+def parse_time(text: str) -> datetime:
+    """Read a time as ``parse`` does, and nothing else. Raises BadMoment."""
     found = _TIME.fullmatch(text)
     if found is None:
-        raise BadMoment("it must be a position, or a time with its zone such as 2026-11-24T12:00:00Z")
+        raise BadMoment(f"it must be {_SUCH_A_TIME}")
     day, clock, fraction, zulu, sign, hours, minutes = found.groups()
     zone = "+00:00" if zulu else f"{'-' if sign == '-' else '+'}{hours}:{minutes}"
     try:

@@ -40,6 +40,9 @@ from processmanager.purchase import (
 
 MAX_STEPS = 32
 """More than any purchase needs in one go; a bound on what a mistake in ``next_step`` could cost."""
+MOST_REFUNDS = 6
+"""So many refunds of one attempt may come to nothing, most of them days after the provider had said yes. One
+more would too; it is for an operator to find another way."""
 
 
 class StepFailed(Exception):
@@ -189,7 +192,19 @@ class Pump:
         if isinstance(step, Tell):
             done = await self._desk.execute(step.decider, step.key, step.command, cause)
             return bool(done.events)
+        if step.verb == "refund":
+            await self._refuse_one_too_many(step.attempt.id)
         return await self._record(step.attempt.id, await self._ask(step), step.reason, cause)
+
+    async def _refuse_one_too_many(self, payment_id: str) -> None:
+        """Raises RefundCameToNothing."""
+        paid = (await self._desk.recall(payment.payment, payment_id)).state
+        failed = paid.past.failed if isinstance(paid, payment.Refunding) else ()
+        if len(failed) >= MOST_REFUNDS:
+            raise RefundCameToNothing(
+                f"{len(failed)} refunds of payment {payment_id} came to nothing: give the money back at the "
+                "provider's own desk, or another way and skip this with a reason"
+            )
 
     async def _record(self, payment_id: str, answer: Answer, reason: str, cause: Cause) -> bool:
         """Record what the provider said; True if any of it was news. Raises RefundCameToNothing."""

@@ -124,7 +124,7 @@ def _of_ticket(event: ticket.Event, name: Name) -> Said:
             return Said(f"The offer is changed to “{title}” for {price}", price=price)
         case ticket.TicketReserved(order_id, buyer, price, expires_at):
             return Said(
-                f"{_capital(name(buyer))} reserves it until {moment(expires_at)}, by order {order_id}",
+                f"{_does(name(buyer), 'reserve')} it until {moment(expires_at)}, by order {order_id}",
                 price=price,
             )
         case ticket.TicketReleased(order_id, reason):
@@ -141,7 +141,7 @@ def _of_order(event: order.Event, name: Name, *, discreet: bool) -> Said:
     match event:
         case order.OrderPlaced(buyer=buyer, title=title, price=price, expires_at=expires_at):
             held = f"the ticket is held until {moment(expires_at)}"
-            return Said(f"{_capital(name(buyer))} orders “{title}”; {held}", price=price)
+            return Said(f"{_does(name(buyer), 'order')} “{title}”; {held}", price=price)
         case order.PaymentStarted(payment=payment_id, grace_until=until):
             fence = f"the hold does not end before {moment(until)} while it is under way"
             return Said("The buyer begins to pay" if discreet else f"Payment {payment_id} begins; {fence}")
@@ -161,7 +161,7 @@ def _of_order(event: order.Event, name: Name, *, discreet: bool) -> Said:
 def _of_payment(event: payment.Event, *, discreet: bool) -> Said:
     match event:
         case payment.PaymentRequested(amount=amount):
-            return Said(f"{amount} are to be asked for", price=amount)
+            return Said(f"A payment of {amount} is asked for", price=amount)
         case payment.PaymentPending():
             return Said("The payment provider cannot say yet how it ends")
         case payment.PaymentActionRequired():
@@ -213,17 +213,21 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _does(who: str, verb: str) -> str:
+    """Who does what, at the beginning of a sentence: ``You reserve``, ``Buyer 1 reserves``."""
+    return f"{_capital(who)} {verb}" if who == "you" else f"{_capital(who)} {verb}s"
+
+
 def moment(at: datetime) -> str:
     """A time for a person, in UTC and to the second."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def span(lasted: timedelta) -> str:
-    """How long something took: its two largest units, as in ``2 h 5 min`` or ``0.03 s``."""
-    seconds = lasted.total_seconds()
-    if seconds < 10:
-        return f"{seconds:.2f} s"
-    whole = int(seconds)
+    """How long something took, for a person: its two largest units, as in ``2 h 5 min``."""
+    whole = int(lasted.total_seconds())
+    if whole < 1:
+        return "under 1 s"
     units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
     parts = list[str]()
     for size, unit in units:

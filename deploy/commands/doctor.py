@@ -100,7 +100,7 @@ def _tell(console: "Console", there: Sequence[str], title: str, found: Iterable[
 
     findings = list(found)
     mark = Text("✗ ", "bold red") if findings else Text("✓ ", "green")
-    console.print(Text.assemble(mark, title.splitlines()[0]))
+    console.print(Text.assemble(mark, title.splitlines()[0]), soft_wrap=not console.is_terminal)
     for finding in findings[:SHOWN]:
         console.print(Text(f"    {clean(finding.what)}"))
         console.print(Text(f"      → {as_typed(finding.repair, there)}", "cyan"))

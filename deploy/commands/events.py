@@ -10,10 +10,14 @@ import click
 
 from deploy.commands.options import existing, load, setting
 from deploy.commands.reaching import tell_hidden
+from deploy.failing import WRONG_SETTINGS, Failed
 from deploy.reading import EMBEDDED
 from domain.decider import AnyRecorded
 
 Wanted = Callable[[AnyRecorded], bool]
+
+WIDE = 110
+"""Columns of a terminal from which on the names of streams are shown whole."""
 
 
 @click.command(short_help="print the log, and follow it")
@@ -50,6 +54,8 @@ def events(
     if told.store == EMBEDDED:
         existing(told.data)
     one_stream = stream if stream and "-" in stream else None
+    if stream and not one_stream:
+        _refuse_unknown(stream)
 
     def wanted(fact: AnyRecorded) -> bool:
         return stream in (None, fact.stream, fact.category) and request in (None, fact.metadata.correlation)
@@ -58,12 +64,22 @@ def events(
         from deploy.log_beside import opened
 
         async with opened(told) as log:
+            if one_stream and not follow and not await log.read(one_stream):
+                raise Failed(f"there is no stream {one_stream}")
             facts = log.facts(after=after, stream=one_stream, follow=follow)
             await _print_until_unread(facts, wanted, limit)
             tell_hidden(log)
 
     with suppress(KeyboardInterrupt):
         asyncio.run(show())
+
+
+def _refuse_unknown(category: str) -> None:
+    from domain.deciders import DECIDERS
+
+    known = [decider.category for decider in DECIDERS]
+    if category not in known:
+        raise Failed(f"there are no streams of '{category}': there are {', '.join(known)}", WRONG_SETTINGS)
 
 
 async def _print_until_unread(log: AsyncIterator[AnyRecorded], wanted: Wanted, limit: int | None) -> None:
@@ -112,4 +128,7 @@ def _printer() -> Callable[[AnyRecorded], None]:
     from deploy.facts import as_line
 
     console = Console(highlight=False)
-    return lambda fact: console.print(as_line(fact), no_wrap=True, overflow="ellipsis", crop=True)
+    narrow = console.width < WIDE
+    return lambda fact: console.print(
+        as_line(fact, narrow=narrow), no_wrap=True, overflow="ellipsis", crop=True
+    )

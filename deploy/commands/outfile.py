@@ -21,6 +21,8 @@ def written(out: Path | None, *, force: bool, beside: tuple[str, bytes] | None =
         return
     if out.exists() and not force:
         raise Failed(f"{out} is there already: take another name, or --force to replace it", WRONG_SETTINGS)
+    if not out.parent.is_dir():
+        raise Failed(f"there is no directory {out.parent} for {out}", WRONG_SETTINGS)
     part = out.with_name(f".{out.name}.part")
     try:
         with part.open("wb") as file:

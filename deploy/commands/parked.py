@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.commands.options import command_line, data_option, existing, load, setting
+from deploy.commands.telling import tell
 from deploy.failing import Failed
 from deploy.places import Places
 from deploy.reading import EMBEDDED
@@ -60,17 +61,19 @@ async def _show(told: Settings) -> list[str]:
     async with office(told) as there:
         for purchase in await parked_purchases(there):
             waiting.append(purchase.order)
-            click.echo(
-                f"order {purchase.order}  parked since {purchase.since.astimezone():%Y-%m-%d %H:%M:%S}  "
-                f"{purchase.step} failed {purchase.tries} times: {purchase.error}"
+            tell(
+                f"{purchase.step} failed {purchase.tries} times: {purchase.error}",
+                f"order {purchase.order}  parked since {purchase.since.astimezone():%Y-%m-%d %H:%M:%S}  ",
+                rest=2,
             )
         for signal in await there.signals():
             if signal.reason:
                 waiting.append(signal.subject)
-                click.echo(
-                    f"signal {signal.subject}  set aside by the store since "
-                    f"{signal.since.astimezone():%Y-%m-%d %H:%M:%S}  "
-                    f"{signal.fact.stream} revision {signal.fact.revision}: {signal.reason}"
+                since = f"{signal.since.astimezone():%Y-%m-%d %H:%M:%S}"
+                tell(
+                    f"{signal.fact.stream} revision {signal.fact.revision}: {signal.reason}",
+                    f"signal {signal.subject}  set aside by the store since {since}  ",
+                    rest=2,
                 )
         if signals := await there.waiting():
             click.echo(
@@ -78,10 +81,8 @@ async def _show(told: Settings) -> list[str]:
             )
     for stream in held_streams(Places(told.data)):
         waiting.append(stream.held.stream)
-        click.echo(
-            f"stream {stream.held.stream}  held back at revision {stream.held.revision} "
-            f"by {stream.model}: {stream.held.error}"
-        )
+        where = f"held back at revision {stream.held.revision} by {stream.model}"
+        tell(f"{where}: {stream.held.error}", f"stream {stream.held.stream}  ", rest=2)
     return waiting
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.commands.options import command_line, data_option, existing, load, setting
+from deploy.commands.telling import tell
 from deploy.failing import WRONG_SETTINGS, Failed
 from deploy.places import Places
 from deploy.reading import EMBEDDED
@@ -128,7 +129,7 @@ def show(comparison: "Comparison", rows: int) -> bool:
         click.echo(str(table))
         if not table.columns:
             for row in comparison.rows(table.table, rows):
-                click.echo(f"  {clean(str(row))}")
+                tell(clean(str(row)), "  ", rest=4)
             if (left := table.changed + table.gone + table.new - rows) > 0:
                 click.echo(f"  and {left:,} more")
     for held in comparison.held:

@@ -11,7 +11,7 @@ import click
 
 from deploy.commands.options import F, command_line, load, setting
 from deploy.failing import Failed
-from deploy.settings import SETTINGS, Settings, defaults, option_name
+from deploy.settings import SETTINGS, BadSettings, Settings, defaults, option_name
 
 
 def _all_settings(command: F) -> F:
@@ -32,6 +32,8 @@ def serve(**options: str | None) -> None:
 
     told = load(**options)
     logs.configure(told.log_level)
+    if told.data.exists() and not told.data.is_dir():
+        raise BadSettings(f"{option_name('data')} must be a directory, and {told.data} is a file")
     told.data.mkdir(parents=True, exist_ok=True)
     _allow_many_connections()
     with _listener(told) as listener:

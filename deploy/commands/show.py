@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,7 +31,7 @@ def show(kind: str, name: str, *, at: str | None, **options: str | None) -> None
     It is folded from its events up to there, so it says the same for ever. On a terminal a table; into a
     pipe one JSON object. Nothing is written, and a server may be running.
     """
-    told = load(**options)
+    told, name = load(**options), name.removeprefix(f"{kind}-")
     if told.store == EMBEDDED:
         existing(told.data)
     loaded = asyncio.run(_load(told, kind, name, at))
@@ -86,6 +87,34 @@ def _as_json(facts: dict[str, Any]) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(facts) + b"\n")
 
 
+def _shown(value: Any) -> str:
+    """A value for a person: a struct as its fields, several of something each on a line of its own."""
+    import msgspec
+
+    from domain.money import Money
+
+    match value:
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+        case Money() | str() | int():
+            return str(value)
+        case None:
+            return "–"
+        case tuple():
+            each = map(_shown, value)
+            return ", ".join(each) if any(map(_plain, value)) else "\n".join(each) or "–"
+        case msgspec.Struct():
+            return ", ".join(
+                f"{name}: {_shown(part)}" for name, part in msgspec.structs.asdict(value).items()
+            )
+        case _:
+            return str(value)
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, str | int)
+
+
 def _as_table(facts: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -97,5 +126,5 @@ def _as_table(facts: dict[str, Any]) -> None:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(name, Text(clean(str(value))))
+        table.add_row(name, Text(clean(_shown(value))))
     Console(highlight=False).print(table)

@@ -10,11 +10,13 @@ import click
 
 from deploy.commands.options import existing, load, setting
 from deploy.commands.reaching import reaching, tell_hidden
+from deploy.commands.telling import tell
 from deploy.failing import WRONG_SETTINGS, Failed
 from deploy.reading import EMBEDDED
 
 if TYPE_CHECKING:
     from deploy.settings import Settings
+    from gateways.analysis.questions import Question
     from gateways.analysis.warehouse import Answer
 
 SHOWN = 200
@@ -53,18 +55,22 @@ def sql(
         _list()
         return
     need("admitone sql", "duckdb", "pyarrow")
-    from deploy.asking import values_of
+    from deploy.asking import bounded_memory, completed, values_of
     from gateways.analysis.questions import BadQuestion
     from gateways.analysis.warehouse import check
 
     told = load(**options)
-    asked, defaults = _asked(sql, name)
-    values = values_of(param, defaults)
+    question, values = _asked(sql, name), values_of(param)
+    if isinstance(question, str):
+        asked = question
+    else:
+        asked, values = question.sql, completed(question, values)
     try:
         check(asked)
         if told.store == EMBEDDED:
             existing(told.data)
-        asyncio.run(_ask(told, asked, values, as_of, form, timeout))
+        with bounded_memory():
+            asyncio.run(_ask(told, asked, values, as_of, form, timeout))
     except BadQuestion as error:
         raise Failed(str(error)) from None
 
@@ -73,23 +79,23 @@ def _list() -> None:
     from gateways.analysis.questions import QUESTIONS
 
     for question in QUESTIONS:
-        click.echo(f"{question.name:<16} {question.asks}")
+        tell(question.asks, f"{question.name:<16} ")
         for needed, meaning in question.needs.items():
             given = question.given.get(needed)
             click.echo(f"{'':<16}   --param {needed}=…  {meaning}{f' [default: {given}]' if given else ''}")
 
 
-def _asked(sql: str | None, name: str | None) -> tuple[str, dict[str, str]]:
-    """The SQL, and the parameters that have a value by themselves."""
+def _asked(sql: str | None, name: str | None) -> "str | Question":
+    """The SQL, or a ready question."""
     if (sql is None) == (name is None):
         raise Failed("ask one question: SQL, or --name of a ready one (--list names them)", WRONG_SETTINGS)
     if name is None:
-        return sql or "", {}
+        return sql or ""
     from gateways.analysis.questions import BY_NAME
 
     if name not in BY_NAME:
         raise Failed(f"there is no question '{name}': `admitone sql --list` names them", WRONG_SETTINGS)
-    return BY_NAME[name].sql, dict(BY_NAME[name].given)
+    return BY_NAME[name]
 
 
 async def _ask(

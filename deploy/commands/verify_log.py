@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.commands.options import command_line, existing, load, setting
+from deploy.commands.telling import tell
 from deploy.failing import DAMAGED, Failed
 from deploy.reading import EMBEDDED
 from deploy.settings import Settings, option_name
@@ -87,7 +88,7 @@ def _progress() -> Iterator["Tell"]:
 
 def _tell(verified: "Verified", *, embedded: bool) -> None:
     size = f"{_count(verified.events, 'event')} in {_count(verified.streams, 'stream')}"
-    click.echo(f"{size}: each is what was written, and follows on the one before it in its stream.")
+    tell(f"{size}: each is what was written, and follows on the one before it in its stream.")
     if verified.unchained:
         click.echo(f"{verified.unchained:,} of them were written before events were chained.")
     if not embedded:
@@ -96,8 +97,9 @@ def _tell(verified: "Verified", *, embedded: bool) -> None:
         click.echo(f"Their order is not sealed yet: `{command_line('serve')}` begins with that.")
     else:
         begun = (verified.sealed_behind or 0) + 1
-        click.echo(f"Their order is sealed from position {begun:,} on. Head mark: {verified.head}")
-        click.echo("Kept elsewhere, the mark proves with --mark that this log was never replaced by another.")
+        click.echo(f"Their order is sealed from position {begun:,} on.")
+        click.echo(f"Head mark: {verified.head}")
+        tell("Kept elsewhere, the mark proves with --mark that this log was never replaced by another.")
 
 
 def _count(number: int, what: str) -> str:

@@ -93,15 +93,19 @@ async def _compare(told: "Settings", change: "Change", until: str | None) -> "Co
     return comparing.compared()
 
 
-def _figures(tally: "Tally") -> dict[str, Any]:
+def _figures(tally: "Tally") -> dict[str, int]:
     return {
         "tickets listed": tally.listed,
         "holds": tally.holds,
         "holds that expired unpaid": tally.expired,
         "sales": len(tally.sold),
         "minutes held for nothing": round(tally.wasted.total_seconds() / 60),
-        **{f"revenue in minor units of {currency}": n for currency, n in sorted(tally.revenue().items())},
     }
+
+
+def _with_revenue(tally: "Tally") -> dict[str, int]:
+    revenue = sorted(tally.revenue().items())
+    return _figures(tally) | {f"revenue in minor units of {currency}": amount for currency, amount in revenue}
 
 
 def _json(compared: "Compared") -> None:
@@ -110,8 +114,8 @@ def _json(compared: "Compared") -> None:
     answer = {
         "events": compared.events,
         "position": compared.position,
-        "recorded": _figures(compared.recorded),
-        "otherwise": _figures(compared.otherwise),
+        "recorded": _with_revenue(compared.recorded),
+        "otherwise": _with_revenue(compared.otherwise),
         "sales won": len(compared.won),
         "sales lost": len(compared.lost),
         "refused": compared.otherwise.refused,
@@ -123,11 +127,20 @@ def _table(compared: "Compared") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from domain.money import Money
+
     table = Table("", "as it was", "otherwise", "difference", box=None, pad_edge=False)
     recorded, otherwise = _figures(compared.recorded), _figures(compared.otherwise)
-    for name in recorded | otherwise:
-        was, would = recorded.get(name, 0), otherwise.get(name, 0)
+    for name, was in recorded.items():
+        would = otherwise[name]
         table.add_row(name, f"{was:,}", f"{would:,}", f"{would - was:+,}" if would != was else "")
+    earned, would_be = compared.recorded.revenue(), compared.otherwise.revenue()
+    for currency in sorted(earned | would_be):
+        before, after = (Money(each.get(currency, 0), currency) for each in (earned, would_be))
+        more = "+" if after.amount > before.amount else ""
+        table.add_row(
+            "revenue", str(before), str(after), f"{more}{after - before}" if after != before else ""
+        )
     console = Console(highlight=False)
     console.print(table)
     console.print(f"\nSales won: {len(compared.won):,}, at least. Sales lost: {len(compared.lost):,}.")

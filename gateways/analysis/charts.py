@@ -6,13 +6,16 @@ Numbers go out with one decimal and in a fixed order. Colours come from the page
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from math import ceil
 
 from msgspec import Struct
 
 WIDTH, HEIGHT = 760, 260
-LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 30
-LABELS = 12
-"""So many labels fit below the bars."""
+LEFT, RIGHT, TOP, BOTTOM = 60, 8, 14, 36
+WIDEST = 72
+"""No bar is wider, however few there are."""
+LETTER, NARROW = 6.5, 12.0
+"""How wide a letter of a label is, and where the page is narrow: there it is large beside the picture."""
 
 
 class Series(Struct, frozen=True):
@@ -39,11 +42,12 @@ def _scale(top: int) -> Iterator[str]:
         value = top * step // steps
         y = _y(value, top)
         yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        yield f'<text class="number" x="{LEFT - 6}" y="{y + 4:.1f}">{value}</text>'
+        yield f'<text class="number" x="{LEFT - 6}" y="{y + 4:.1f}">{value:,}</text>'
 
 
 def _bars(labels: Sequence[str], series: Sequence[Series], top: int) -> Iterator[str]:
     wide = _wide(labels)
+    bar = min(wide * 0.8, WIDEST)
     for index, label in enumerate(labels):
         below = 0
         for each in series:
@@ -51,18 +55,21 @@ def _bars(labels: Sequence[str], series: Sequence[Series], top: int) -> Iterator
             if value:
                 y, tall = _y(below + value, top), _y(below, top) - _y(below + value, top)
                 yield (
-                    f'<rect class="{each.style}" x="{LEFT + index * wide + wide * 0.1:.1f}" y="{y:.1f}" '
-                    f'width="{wide * 0.8:.1f}" height="{tall:.1f}">'
-                    f"<title>{escape(label)}: {value} {escape(each.name)}</title></rect>"
+                    f'<rect class="{each.style}" x="{LEFT + (index + 0.5) * wide - bar / 2:.1f}" y="{y:.1f}" '
+                    f'width="{bar:.1f}" height="{tall:.1f}">'
+                    f"<title>{escape(label)}: {value:,} {escape(each.name)}</title></rect>"
                 )
             below += value
 
 
 def _names(labels: Sequence[str]) -> Iterator[str]:
-    wide, every = _wide(labels), -(-len(labels) // LABELS)
-    for index in range(0, len(labels), every or 1):
+    wide, longest = _wide(labels), max(map(len, labels), default=0) + 2
+    every = max(1, ceil(longest * LETTER / wide))
+    kept = max(1, ceil(longest * NARROW / (every * wide)))
+    for number, index in enumerate(range(0, len(labels), every)):
         x = LEFT + (index + 0.5) * wide
-        yield f'<text class="label" x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}">{escape(labels[index])}</text>'
+        style = "label" if number % kept == 0 else "label spare"
+        yield f'<text class="{style}" x="{x:.1f}" y="{HEIGHT - BOTTOM + 20}">{escape(labels[index])}</text>'
 
 
 def _wide(labels: Sequence[str]) -> float:

@@ -7,6 +7,10 @@ MAJOR = """CREATE MACRO major(amount, currency) AS amount / power(10, CASE
 """An amount in the currency's own unit. The lists of currencies come from ``domain.money``."""
 
 
+TIME = "a time with its zone"
+"""What a parameter that is a time is said to be."""
+
+
 class BadQuestion(Exception):
     """The SQL is wrong, or asks for what is not to be had. Says why in one line."""
 
@@ -51,7 +55,7 @@ SELECT CASE latest.type WHEN 'TicketReserved' THEN 'held' WHEN 'TicketSold' THEN
 FROM latest LEFT JOIN steps AS held
     ON held.type = 'TicketReserved' AND held.order_id = latest.order_id
     AND latest.type IN ('TicketReserved', 'TicketSold')""",
-        needs={"ticket": "the ticket's id", "at": "a time with its zone"},
+        needs={"ticket": "the ticket's id", "at": TIME},
     ),
     Question(
         "holds-per-sale",

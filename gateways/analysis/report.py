@@ -32,11 +32,15 @@ _NAMES: dict[Outcome, str] = {
 
 
 class Chart(Struct, frozen=True):
-    """picture: SVG, of numbers and of words from this file. rows: a label and a number for each series."""
+    """picture: SVG, of numbers and of words from this file; empty if there is nothing to draw.
+
+    by: what the labels are. rows: a label and a number for each series.
+    """
 
     title: str
     says: str
     picture: str
+    by: str
     series: Sequence[Series]
     rows: Sequence[tuple[str, Sequence[int]]]
 
@@ -57,23 +61,32 @@ def render(summary: Summary) -> bytes:
     return page.encode()
 
 
-def _figures(summary: Summary) -> list[tuple[str, str]]:
+class Figure(Struct, frozen=True):
+    """note: what belongs to it; empty for nothing."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+def _figures(summary: Summary) -> list[Figure]:
     outcomes, middle = summary.outcomes, median(summary.waits)
     holds = sum(outcomes.values())
     money = [
-        (
-            f"taken in {currency.upper()}, of it given back",
-            f"{_money(each.taken, currency)}, {_money(each.given_back, currency)}",
+        Figure(
+            f"taken in {currency.upper()}",
+            _money(each.taken, currency),
+            f"{_money(each.given_back, currency)} of it given back",
         )
         for currency, each in sorted(summary.turnover.items())
     ]
     return [
-        ("tickets listed", str(summary.listed)),
-        ("holds", str(holds)),
-        ("tickets sold, of them returned", f"{sum(summary.sold.values())}, {summary.returned}"),
-        ("holds that expired unpaid", _share(outcomes["expired"], holds)),
-        ("median time from hold to payment", "–" if middle is None else _span(middle)),
-        ("minutes held for nothing", str(summary.wasted_seconds // 60)),
+        Figure("tickets listed", f"{summary.listed:,}"),
+        Figure("holds", f"{holds:,}"),
+        Figure("tickets sold", f"{sum(summary.sold.values()):,}", f"{summary.returned:,} of them returned"),
+        Figure("holds that expired unpaid", f"{outcomes['expired']:,}", _share(outcomes["expired"], holds)),
+        Figure("median time from hold to payment", "–" if middle is None else _span(middle)),
+        Figure("minutes held for nothing", f"{summary.wasted_seconds // 60:,}"),
         *money,
     ]
 
@@ -91,22 +104,27 @@ def _charts(summary: Summary) -> list[Chart]:
         _chart(
             "Sales over time",
             "Tickets sold, by the time of the sale.",
+            "time",
             labels,
             [Series("sold", "sold", sold)],
         ),
-        _chart("Holds and their outcomes", "Holds by the time at which they began.", labels, outcomes),
+        _chart(
+            "Holds and their outcomes", "Holds by the time at which they began.", "time", labels, outcomes
+        ),
         _chart(
             "Time from hold to payment",
             "Completed orders, by the minutes that passed.",
+            "minutes",
             _class_names(),
             times,
         ),
     ]
 
 
-def _chart(title: str, says: str, labels: Sequence[str], series: Sequence[Series]) -> Chart:
+def _chart(title: str, says: str, by: str, labels: Sequence[str], series: Sequence[Series]) -> Chart:
     rows = [(label, [each.values[index] for each in series]) for index, label in enumerate(labels)]
-    return Chart(title, says, bars(title, labels, series), series, rows)
+    empty = not any(any(each.values) for each in series)
+    return Chart(title, says, "" if empty else bars(title, labels, series), by, series, rows)
 
 
 # ── Time ──────────────────────────────────────────────────────────────────────────────────────────
@@ -126,7 +144,7 @@ def _buckets(first: datetime, last: datetime) -> tuple[list[str], Bucket]:
 
 
 def _hour_of(at: datetime) -> str:
-    return f"{at:%m-%d %H}h"
+    return f"{at:%m-%d %H}:00"
 
 
 def _day_of(at: datetime) -> str:
@@ -173,13 +191,13 @@ def _moment(at: datetime | None) -> str:
 
 
 def _span(seconds: int) -> str:
-    return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"
 
 
 def _share(part: int, whole: int) -> str:
     """With one decimal, rounded down, in integers."""
     tenths = 1000 * part // whole if whole else 0
-    return f"{part} ({tenths // 10}.{tenths % 10} %)"
+    return f"{tenths // 10}.{tenths % 10} % of all holds"
 
 
 def _money(amount: int, currency: str) -> str:

@@ -145,5 +145,7 @@ def check(sql: str) -> None:
 
 
 def said(error: Exception) -> str:
-    """DuckDB's own words, without the picture of the line."""
+    """DuckDB's own words, without the picture of the line, nor advice on settings that cannot be changed."""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "the question needs more memory than one may take: ask for less at once"
     return " ".join(str(error).split("\n\nLINE")[0].split())

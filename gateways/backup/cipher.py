@@ -5,6 +5,8 @@ import os
 from binascii import Error, unhexlify
 from pathlib import Path
 
+from gateways.extras import install
+
 KEY_BYTES = 32
 _NONCE = 12
 
@@ -25,7 +27,8 @@ class Key:
         try:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM
         except ImportError:
-            raise BadKey("encryption needs one package more: pip install 'cryptography>=45'") from None
+            needed = install("cryptography>=45")
+            raise BadKey(f"encryption needs one package more: {needed}") from None
         self._cipher = AESGCM(_derived(secret, b"admitone backup: encrypt"))
         self._signing = _derived(secret, b"admitone backup: sign")
         self.name = _derived(secret, b"admitone backup: name")[:8].hex()

@@ -173,7 +173,7 @@ class Histories:
                 id=purchase.order_id,
                 ticket_title=terms.title,
                 price=terms.price,
-                standing=status,
+                standing=_PROGRESS[status],
                 told=told,
                 days=_by_day(entries),
                 position=purchase.position,
@@ -187,6 +187,12 @@ _STANDING: dict[type, str] = {
     ticket.Reserved: "held",
     ticket.Sold: "sold",
     ticket.Delisted: "off the list",
+}
+_PROGRESS: dict[Status, str] = {
+    "created": "not paid for yet",
+    "awaiting:payment": "being paid for",
+    "complete": "complete",
+    "cancelled": "over without a sale",
 }
 
 # ── How people are called ─────────────────────────────────────────────────────────────────────────

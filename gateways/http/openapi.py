@@ -136,8 +136,8 @@ def _response(route: Route, status: int, schema: dict[str, Any] | None) -> dict[
     if schema is not None:
         details = status >= 400 and route.path.startswith(V1)
         response["content"] = {MEDIA if details else "application/json": {"schema": schema}}
-        if route.page:
-            response["content"]["text/html"] = {"schema": {"type": "string"}}
+    if route.page and (schema is not None or status < 300):
+        response.setdefault("content", {})["text/html"] = {"schema": {"type": "string"}}
     if route.signed_in and route.method != "GET" and status < 300:
         response["headers"] = _WRITE_HEADERS
     if status in {429, 503}:

@@ -3,6 +3,7 @@
 The style stands in the page and is named in its policy by its hash; there is no script.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from gateways.http.answer import Answer, Header
 from gateways.http.call import Call
@@ -20,6 +22,10 @@ from processmanager.timeline import span
 TEMPLATES = Path(__file__).parent / "templates"
 _HTML: Header = (b"content-type", b"text/html; charset=utf-8")
 _VARY: Header = (b"vary", b"accept, cookie")
+_TIME = r"(?P<day>\d{4}-\d\d-\d\d) (?P<clock>\d\d:\d\d:\d\d) UTC"
+_ID = r"\b[0-9a-f]{24}\b"
+_EVENT = r"\((?P<event>(?:[A-Z][a-z]+){2,})\)"
+_MARKED = re.compile(f"{_TIME}|(?P<id>{_ID})|{_EVENT}", re.ASCII)
 
 
 class Page(Answer):
@@ -73,6 +79,24 @@ def _day(at: datetime) -> str:
     return f"{at:%A, %d %B %Y}"
 
 
+def _marked(text: str) -> Markup:
+    """``text`` with its times, ids and names of events as what they are, so that they look it, and none of
+    them is broken in two at the end of a line."""
+    parts, at = list[str](), 0
+    for found in _MARKED.finditer(text):
+        parts += escape(text[at : found.start()]), _mark(found)
+        at = found.end()
+    return Markup("").join([*parts, escape(text[at:])])
+
+
+def _mark(found: re.Match[str]) -> Markup:
+    if found["day"]:
+        return Markup('<time datetime="{}T{}Z">{}</time>').format(found["day"], found["clock"], found[0])
+    if found["id"]:
+        return Markup("<code>{}</code>").format(found["id"])
+    return Markup("(<code>{}</code>)").format(found["event"])
+
+
 @cache
 def _templates() -> Environment:
     templates = Environment(
@@ -82,7 +106,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"span": span, "clock": _clock, "day": _day}
+    templates.filters |= {"span": span, "clock": _clock, "day": _day, "marked": _marked}
     templates.globals["style"] = _style()
     return templates
 

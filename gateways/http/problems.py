@@ -17,6 +17,15 @@ V1 = "/api/v1/"
 MEDIA = "application/problem+json"
 _TYPE: Header = (b"content-type", MEDIA.encode())
 
+_PLAIN = {
+    (401, "Not authorized"): (
+        "Please sign in",
+        "You are not signed in, or not any more. Sign in, and open this page again.",
+    ),
+    (404, "Not Found"): ("Not found", "There is nothing under this address. Was it copied as a whole?"),
+}
+"""What a person is told in a page, where the words for programs say little."""
+
 _told: msgspec.json.Decoder[Problems] = msgspec.json.Decoder(Problems)
 
 
@@ -36,6 +45,7 @@ def in_detail(call: Call, answer: Answer) -> Answer:
     detail = "; ".join(problem.message for problem in problems)
     title = HTTPStatus(answer.status).phrase
     if wants_page(call):
+        title, detail = _PLAIN.get((answer.status, detail), (title.capitalize(), detail))
         return page("problem.html", answer.headers, status=answer.status, title=title, detail=detail)
     named = problems if any(problem.field is not UNSET for problem in problems) else UNSET
     body = msgspec.json.encode(ProblemDetails(title, answer.status, detail, errors=named))

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from domain import ticket
 from gateways.http.answer import Answer, json
+from gateways.http.as_of import AS_OF, AsOf, true_at
 from gateways.http.call import Call
 from gateways.http.errors import Forbidden, NotFound
 from gateways.http.routes import Route
@@ -20,7 +21,8 @@ ReadRaw = Callable[[str], Awaitable[Sequence[RawEvent]]]
 
 
 class Receipts:
-    def __init__(self, read: ReadRaw, keys: ReceiptKeys, now: Callable[[], datetime]) -> None:
+    def __init__(self, read: ReadRaw, keys: ReceiptKeys, now: Callable[[], datetime], as_of: AsOf) -> None:
+        self._as_of = as_of
         self._read = read
         self._keys = keys
         self._now = now
@@ -33,7 +35,8 @@ class Receipts:
                 handle=self.of_ticket,
                 summary="A signed receipt of custody, prices and times, for the ticket's owner or seller",
                 answers={200: SignedReceipt},
-                errors=(403, 404),
+                query=(AS_OF,),
+                errors=(400, 403, 404),
                 signed_in=True,
             ),
             Route(
@@ -47,7 +50,10 @@ class Receipts:
 
     async def of_ticket(self, call: Call) -> Answer:
         user, ticket_id = call.user(), call.path_id("ticket")
+        then = await self._as_of.position(call)
         events = await self._read(ticket.ticket.stream(ticket_id))
+        if then is not None:
+            events = [event for event in events if event.position <= then]
         try:
             receipt = receipt_of(ticket_id, events, user, self._now())
         except LookupError:
@@ -55,7 +61,7 @@ class Receipts:
         if receipt is None:
             raise Forbidden(NOT_YOURS)
         disposition = b"content-disposition", b'attachment; filename="receipt.json"'
-        return json(200, signed(receipt, self._keys), disposition)
+        return json(200, signed(receipt, self._keys), disposition, *true_at(then))
 
     async def keys(self, _: Call) -> Answer:
         return json(200, self._keys.published)

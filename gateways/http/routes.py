@@ -31,8 +31,9 @@ class Route(Struct, frozen=True, kw_only=True):
     """method, path: ``:name`` stands for any one part of the path.
 
     summary: one line for readers of the document. takes: the shape of the body, if one is read.
-    answers: statuses that are no errors, and the shape of their bodies. errors: the statuses of errors
-    beside those that any route can give. signed_in: a session is needed. key: takes an Idempotency-Key.
+    answers: statuses that are no errors, and the shape of their bodies; None where that is no JSON.
+    errors: the statuses of errors beside those that any route can give. signed_in: a session is needed.
+    key: takes an Idempotency-Key.
     page: also answers with a page, to whoever asks for one. operator: an operator's key is taken.
     body_limit: bytes of a body, if not as everywhere. limited: counts against its caller's rate.
     foreign: another site's page may lead a browser here, for no cookie counts.

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlencode
 
 from domain import ticket
 from gateways.http.answer import Answer, Header, json
@@ -11,6 +12,7 @@ from gateways.http.call import Call
 from gateways.http.errors import Invalid, NotFound, Problem
 from gateways.http.freshness import Freshness, followed
 from gateways.http.keys import REPLAYED, Keys
+from gateways.http.pages import page, wants_page
 from gateways.http.paging import AFTER, LIMIT, linked, one_of, page_of
 from gateways.http.parsing import read_form, title_and_price
 from gateways.http.routes import Handler, Query, Route
@@ -27,6 +29,8 @@ SELLER = Query("userId", "Only this seller's", {"type": "string"})
 PROFILE = Query("forProfilePage", "With userId: all of the seller's, in any state", {"type": "boolean"})
 TEXT = Query("q", "Words in the title", {"type": "string"})
 SORT = Query("sort", "What to sort by", {"enum": list(SORTS)})
+ON_A_PAGE = 50
+"""Tickets on one page for people."""
 ORDER = Query("order", "Which way to sort", {"enum": list(WAYS)})
 
 
@@ -52,6 +56,16 @@ class Tickets:
 
     def routes(self) -> list[Route]:
         return [
+            Route(
+                method="GET",
+                path="/",
+                handle=self.front,
+                summary="What is for sale, as a page for whoever comes with a browser",
+                query=(AFTER, AS_OF),
+                answers={200: None},
+                errors=(400, 404),
+                page=True,
+            ),
             Route(
                 method="GET",
                 path="/api/tickets",
@@ -117,12 +131,27 @@ class Tickets:
                 return json(200, [listed(item) for item in catalogue.seller(seller)], *age)
         return await self._list(call, query.get("q"), seller)
 
+    async def front(self, call: Call) -> Answer:
+        if not wants_page(call):
+            raise NotFound
+        async with self._reading(call, None) as (catalogue, then, age):
+            found = catalogue.for_sale(limit=ON_A_PAGE, after=call.query.get("after"))
+        asked = {"after": found.next} if then is None else {"after": found.next, "asOf": str(then)}
+        return page(
+            "front.html",
+            age,
+            offers=found.items,
+            total=found.total,
+            then=then,
+            following=f"/?{urlencode(asked)}" if found.next else None,
+        )
+
     async def search(self, call: Call) -> Answer:
         return await self._list(call, call.names["text"], None)
 
     async def _list(self, call: Call, text: str | None, seller: str | None) -> Answer:
         query = call.query
-        page = page_of(query)
+        part = page_of(query)
         sort, way = one_of(query, "sort", SORTS), one_of(query, "order", WAYS)
         if text is not None and (len(text) > MAX_TEXT or not text.isprintable()):
             raise Invalid(TEXT_LONG)
@@ -132,8 +161,8 @@ class Tickets:
                 seller=seller,
                 sort=sort,
                 descending=way == "desc",
-                limit=page.limit,
-                after=page.after,
+                limit=part.limit,
+                after=part.after,
             )
         return json(200, [listed(item) for item in found.items], *age, *linked(call, found.next, then))
 

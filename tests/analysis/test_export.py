@@ -296,9 +296,8 @@ def test_without_the_packages_one_line_says_what_to_install(past: Path, tmp_path
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert (
-        done.stderr == "admitone: Parquet needs packages that are not installed: pip install 'pyarrow>=21'\n"
-    )
+    needed = f"{sys.executable} -m pip install 'pyarrow>=21'"
+    assert done.stderr == f"admitone: Parquet needs packages that are not installed: {needed}\n"
     plain = subprocess.run(
         [sys.executable, "-c", code, "export", "--data", str(past), "--format", "csv"],
         capture_output=True, text=True, timeout=60, check=False,

@@ -258,7 +258,7 @@ def test_an_answer_that_never_ends_is_ended_too(past: Path) -> None:
         ([], 2, "ask one question"),
         (["SELECT 1", "--name", "holds-per-sale"], 2, "ask one question"),
         (["--name", "nosuch"], 2, "there is no question 'nosuch'"),
-        (["--name", "holder", "--param", "ticket=t1"], 1, "following parameters: at"),
+        (["--name", "holder", "--param", "ticket=t1"], 2, "needs --param at=… (a time with its zone)"),
         (["SELECT 1", "--as-of", "2999-01-01T00:00:00Z"], 2, "has not come yet"),
         (["SELECT 1", "--as-of", "2020-01-01T00:00:00Z"], 2, "nothing had been recorded"),
         (["SELECT 1", "--as-of", "999999"], 2, "the log ends at position"),

@@ -131,7 +131,7 @@ def test_a_directory_with_anything_of_a_log_is_not_restored_into(
     back_up(past, tmp_path / "backup")
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / left).write_bytes(b"")
-    assert f"is not empty: {left} is there" in restore(tmp_path / "backup", tmp_path / "new", status=1)
+    assert f"is not empty, it has {left}." in restore(tmp_path / "backup", tmp_path / "new", status=1)
     assert files(tmp_path / "new") == {left: b""}
 
 

@@ -88,7 +88,6 @@ def test_the_log_is_printed_as_json_lines_whole_in_part_and_from_its_end(sold: P
     assert printed("--after", "3", "--limit", "2") == whole[3:5]
     request = str(of_order[0]["correlation"])
     assert [fact["type"] for fact in printed("--request", request)] == ["TicketReserved", "OrderPlaced"]
-    assert printed("order-unknown") == []
 
 
 def test_the_log_is_followed_live_while_a_server_writes_it(data: Path) -> None:

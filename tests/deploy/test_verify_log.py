@@ -33,7 +33,7 @@ def test_a_sound_log_is_said_to_be_one_while_it_is_served(data: Path) -> None:
         told = admitone("verify-log", "--data", str(data))
     assert (told.returncode, told.stderr) == (0, "")
     assert told.stdout.startswith("3 events in 1 stream: each is what was written")
-    assert "sealed from position 1 on. Head mark: 3:" in told.stdout
+    assert "sealed from position 1 on.\nHead mark: 3:" in told.stdout
 
 
 def test_what_is_wrong_is_said_in_one_line_with_what_to_do(data: Path) -> None:

@@ -53,7 +53,6 @@ async def test_the_log_is_printed_whole_in_part_and_from_its_end(sold: Cluster) 
     assert await printed(sold, "--after=-2") == whole[-2:]
     assert await printed(sold, "--after=-100") == whole
     assert await printed(sold, "--after", str(whole[2]["position"]), "--limit", "2") == whole[3:5]
-    assert await printed(sold, "order-unknown") == []
     nowhere = await told("events", "--after", str(whole[2]["position"] + 1), "--store", sold.uri(), status=1)
     assert "nothing stands at position" in nowhere.stderr
 

@@ -34,7 +34,7 @@ async def test_an_id_keeps_its_letter_case(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "BREW"])
-@pytest.mark.parametrize("path", ["/", "/api", "/api/nothing", "/api/tickets/a/b", "/schema", "/favicon.ico"])
+@pytest.mark.parametrize("path", ["/api", "/api/nothing", "/api/tickets/a/b", "/schema", "/favicon.ico"])
 async def test_an_unknown_route_is_not_found_by_any_method(shop: Shop, method: str, path: str) -> None:
     response = await shop.client().request(method, path)
     assert response.status_code == 404

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateways.http.pages import _marked
 from tests.http.shop import SOME_ID, Shop, made
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -175,7 +176,8 @@ async def test_a_page_stands_alone_names_itself_and_shows_strangers_words_as_wor
         assert page.open == []
         names = [tag for tag, _ in page.tags]
         assert not {"script", "link", "img", "iframe", "form"} & set(names)
-        assert not [attrs for _, attrs in page.tags if {"src", "href", "style", "onclick"} & set(attrs)]
+        assert not [attrs for _, attrs in page.tags if {"src", "style", "onclick"} & set(attrs)]
+        assert [attrs["href"] for _, attrs in page.tags if "href" in attrs] == ["/"]
         assert (names.count("h1"), names.count("main"), names.count("title")) == (1, 1, 1)
         assert page.tags[0] == ("html", {"lang": "en"})
         assert title in page.words
@@ -195,3 +197,52 @@ async def test_who_has_an_answer_already_is_not_sent_it_again(shop: Shop) -> Non
     await shop.ordered(ticket)
     changed = await history(shop, ticket, **{"if-none-match": first.headers["etag"]})
     assert (changed.status_code, len(changed.json()["history"])) == (200, 2)
+
+
+# ── What is for sale ──────────────────────────────────────────────────────────────────────────────
+
+
+async def test_whoever_opens_the_shop_in_a_browser_sees_what_is_for_sale(shop: Shop) -> None:
+    title = "<b>Front</b> row"
+    offered = await shop.listed(title=title, price=1249.5)
+    taken = await shop.listed(title="Gone")
+    before = int((await history(shop, offered)).json()["position"])
+    await shop.ordered(taken)
+    answer = await shop.client("buyer").get("/", headers=BROWSER)
+    page = Reader(answer.text)
+    assert (answer.status_code, page.open) == (200, [])
+    assert title in page.words
+    assert "Gone" not in page.words
+    assert "1,249.50 USD" in page.words
+    assert "One ticket can be bought now" in page.words
+    assert f"/api/v1/tickets/{offered['id']}/history" in answer.text
+    then = await shop.client("buyer").get(f"/?asOf={before}", headers=BROWSER)
+    assert then.headers["admitone-as-of"] == str(before)
+    assert "for sale" in (await shop.client("buyer").get(f"/?asOf={before - 1}", headers=BROWSER)).text
+    assert (await shop.client("buyer").get("/?asOf=garbage", headers=BROWSER)).status_code == 400
+    assert (await shop.client("buyer").get("/")).status_code == 404, "for programs it is as it always was"
+
+
+async def test_a_page_for_people_shows_fifty_offers_and_the_way_to_the_rest(shop: Shop) -> None:
+    for number in range(52):
+        await shop.listed(title=f"Seat {number:02d}")
+    first = (await shop.client("seller").get("/", headers=BROWSER)).text
+    assert first.count('class="price"') == 50
+    onward = next(attrs["href"] or "" for _, attrs in Reader(first).tags if attrs.get("rel") == "next")
+    second = (await shop.client("seller").get(onward, headers=BROWSER)).text
+    assert ("Seat 50" in second, "Seat 51" in second, second.count('class="price"')) == (True, True, 2)
+    assert 'rel="next"' not in second
+
+
+def test_times_ids_and_events_are_marked_as_such_and_strangers_words_stay_words() -> None:
+    told = _marked("<i>9a31c07be25f4d8890b6e1aa</i> at 2026-11-22 20:15:00 UTC (OrderPlaced) (Ed) (ABC)")
+    assert told == (
+        "&lt;i&gt;<code>9a31c07be25f4d8890b6e1aa</code>&lt;/i&gt; at "
+        '<time datetime="2026-11-22T20:15:00Z">2026-11-22 20:15:00 UTC</time> '
+        "(<code>OrderPlaced</code>) (Ed) (ABC)"
+    )
+
+
+async def test_whoever_is_not_signed_in_is_told_what_to_do_in_plain_words(shop: Shop) -> None:
+    page = Reader((await shop.client().get(f"/api/v1/orders/{SOME_ID}/explain", headers=BROWSER)).text)
+    assert "Please sign in" in page.words

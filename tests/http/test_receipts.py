@@ -194,3 +194,16 @@ def test_a_receipt_without_events_is_none() -> None:
     empty = Receipt(1, "t", "A seat", None, datetime(2026, 1, 1, tzinfo=UTC), ())
     with pytest.raises(NoReceipt, match="not whole"):
         read(json.dumps(_plain(empty)).encode())
+
+
+async def test_a_receipt_is_as_of_a_position_or_time_and_for_whoever_had_the_ticket_then(shop: Shop) -> None:
+    ticket = await sold(shop)
+    path = f"/api/v1/tickets/{ticket['id']}/receipt"
+    listed, *_, reserved, bought = [event.position for event in await raw(shop, ticket)]
+    then = await shop.client("seller").get(f"{path}?asOf={listed}")
+    assert then.headers["admitone-as-of"] == str(listed)
+    assert [entry.event for entry in read(then.content).receipt.events] == ["TicketListed"]
+    assert (await shop.client("buyer").get(f"{path}?asOf={reserved}")).status_code == 403
+    assert (await shop.client("buyer").get(f"{path}?asOf={bought}")).status_code == 200
+    assert (await shop.client("seller").get(f"{path}?asOf={listed - 1}")).status_code == 404
+    assert (await shop.client("seller").get(f"{path}?asOf=garbage")).status_code == 400

@@ -1,13 +1,16 @@
 """Money goes back by somebody's word, in part or whole, whatever the provider makes of it."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from domain import order, payment, ticket
 from domain.decider import Refused
 from domain.money import Money
+from domain.parking import Parked, parking
 from gateways.payments import CardSimulator
 from processmanager.marketplace import Paid
 from processmanager.ports import (
@@ -19,7 +22,7 @@ from processmanager.ports import (
     PaymentsUnavailable,
     Returned,
 )
-from processmanager.pump import RefundCameToNothing, StepFailed
+from processmanager.pump import MOST_REFUNDS, RefundCameToNothing, StepFailed
 from tests.processmanager.house import PRICE, House, cause
 from tests.processmanager.tills import OpenTill
 
@@ -145,6 +148,45 @@ async def test_a_refund_that_the_provider_works_on_is_asked_about_each_minute_an
     assert till.did.count("p1:refund") == 1
     till.says = IsCaptured("pi_1", (Returned("re_1", PRICE, "done"),))
     await house.look_after_what_is_due()
+    assert isinstance((await house.marketplace.ticket("t1")).state, ticket.Available)
+
+
+class ClosedAccount(Provider):
+    """Takes up every refund, says that it went back, and says later that the bank has returned it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refunds: list[str] = []
+
+    async def refund(self, attempt: Attempt, key: str) -> Answer:
+        self.refunds.append(key)
+        return self._as_it_stands("done")
+
+    async def look(self, attempt: Attempt) -> Answer:
+        return self._as_it_stands("failed")
+
+    def _as_it_stands(self, last: Literal["done", "failed"]) -> Answer:
+        *before, newest = self.refunds
+        failed = (Returned(each, PRICE, "failed", "closed") for each in before)
+        return IsCaptured("pi_1", (*failed, Returned(newest, PRICE, last, "closed")))
+
+
+async def test_a_refund_that_the_bank_returns_time_and_again_is_left_to_an_operator() -> None:
+    till = ClosedAccount()
+    house = House(till)
+    await bought(house)
+    await refund(house)
+    for number in range(3 * MOST_REFUNDS):
+        with suppress(StepFailed):
+            await house.pump.hear_of("p1", cause(f"news {number}"))
+    assert len(till.refunds) == MOST_REFUNDS
+    for _ in range(10):
+        house.clock.forward(100)
+        await house.look_after_what_is_due()
+    assert len(till.refunds) == MOST_REFUNDS
+    parked = (await house.desk.load(parking, "o1")).state
+    assert isinstance(parked, Parked)
+    assert "6 refunds of payment p1 came to nothing" in parked.error
     assert isinstance((await house.marketplace.ticket("t1")).state, ticket.Available)
 
 

@@ -122,10 +122,25 @@ def test_a_seller_does_not_read_what_a_bank_told_its_customer() -> None:
     assert "insufficient" not in str(timeline(book.facts, str, discreet=True))
 
 
+def test_whoever_reads_his_own_history_is_spoken_to_in_plain_grammar() -> None:
+    facts = bought().facts
+    yours = {
+        entry.event: entry.what for entry in timeline(facts, lambda who: "you" if who == "buyer" else who)
+    }
+    others = {entry.event: entry.what for entry in timeline(facts, lambda _: "buyer 2")}
+    assert yours["TicketReserved"].startswith("You reserve it until ")
+    assert yours["OrderPlaced"].startswith("You order “")
+    assert others["TicketReserved"].startswith("Buyer 2 reserves it until ")
+    assert others["OrderPlaced"].startswith("Buyer 2 orders “")
+    assert yours["PaymentRequested"] == f"A payment of {PRICE} is asked for"
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0.034, "0.03 s"),
+        (0, "under 1 s"),
+        (0.999, "under 1 s"),
+        (5.02, "5 s"),
         (59, "59 s"),
         (900, "15 min"),
         (3725, "1 h 2 min"),

@@ -278,8 +278,9 @@ class Due(Struct, frozen=True):
     """A purchase to look at. ``ticket``: whose hold began it; ``at``: since when it wants a look.
 
     money: an attempt to pay is open, so looking after it may have to wait for the provider.
-    parked: it was set aside, and is due only because its deadline has come.
+    parked: it is set aside, and is due only because its deadline has come.
     ends: when its hold ends, if it has not ended yet.
+    set_aside: when it was last set aside, if it ever was.
     """
 
     order: str
@@ -288,6 +289,7 @@ class Due(Struct, frozen=True):
     money: bool = False
     parked: bool = False
     ends: datetime | None = None
+    set_aside: datetime | None = None
 
     def has_ended(self, now: datetime) -> bool:
         """Whether its hold is to be ended by now."""

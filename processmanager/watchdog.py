@@ -179,12 +179,12 @@ class Watchdog:
         log.warning("order %s: %s failed: %s", due.order, step, error)
         if due.parked:
             self._patience.rest(_name(due), now + FAR, now)
-        elif tries := self._patience.failed(due.order, now, end):
+        elif tries := self._patience.failed(_name(due), now, end):
             log.error("order %s is parked after %d tries: %s: %s", due.order, tries, step, error)
             await self._desk.execute(
                 parking, due.order, ParkPurchase(step, f"{type(error).__name__}: {error}", tries), cause
             )
-            self._patience.rest(due.order, now + SETTLING, now)
+            self._patience.rest(_name(due), now + SETTLING, now)
 
 
 def _matter(due: Due, now: datetime) -> _Matter:
@@ -193,8 +193,8 @@ def _matter(due: Due, now: datetime) -> _Matter:
 
 
 def _name(due: Due) -> str:
-    """Under which name a purchase is left alone: what was parked and is taken up again starts afresh."""
-    return f"{due.order} parked" if due.parked else due.order
+    """Under which name a purchase is left alone: what was parked, by whomever, starts afresh afterwards."""
+    return f"{due.order} {due.set_aside} {due.parked}"
 
 
 def _look_again(purchase: Purchase, now: datetime) -> datetime:

@@ -251,7 +251,8 @@ class DueRow(NamedTuple):
     """A purchase to look at, and since when.
 
     ticket: whose hold began it; empty while that is not known here. money: an attempt to pay is open.
-    parked: it was set aside, and only its deadline is due. ends: when its hold ends, unless it is over.
+    parked: it is set aside, and only its deadline is due. ends: when its hold ends, unless it is over.
+    set_aside: when it last was, if ever.
     """
 
     order: str
@@ -260,6 +261,7 @@ class DueRow(NamedTuple):
     money: bool
     parked: bool
     ends: datetime | None
+    set_aside: datetime | None
 
 
 class ParkedPurchase(Struct, frozen=True):
@@ -273,7 +275,7 @@ class ParkedPurchase(Struct, frozen=True):
 
 
 _DUE = """SELECT order_id, ticket, due_at, status IS 'paying' OR open + taken > 0, parked,
-        CASE WHEN status IN ('placed', 'paying') THEN deadline END FROM purchase
+        CASE WHEN status IN ('placed', 'paying') THEN deadline END, parked_at FROM purchase
     WHERE due_at IS NOT NULL AND due_at <= ? AND (due_at, order_id) > (?, ?)
     ORDER BY due_at, order_id LIMIT ?"""
 _NEXT = "SELECT due_at FROM purchase WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1"
@@ -296,8 +298,9 @@ class AgendaTable:
                 bool(money),
                 parked > 0,
                 None if ends is None else moment(ends),
+                None if set_aside is None else moment(set_aside),
             )
-            for order_id, ticket, due_at, money, parked, ends in self.model.rows(
+            for order_id, ticket, due_at, money, parked, ends, set_aside in self.model.rows(
                 _DUE, micros(now), at, order, limit
             )
         ]

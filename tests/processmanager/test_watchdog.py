@@ -88,6 +88,25 @@ async def test_an_operator_s_retry_has_all_its_tries_again_at_once() -> None:
     assert house.facts("parking-o1")[1].metadata.actor == "olga"
 
 
+async def test_a_retry_has_all_its_tries_also_where_another_process_had_set_the_purchase_aside() -> None:
+    """History 11/11577. What the others had counted before was held against it when it failed again."""
+    till = ClosedTill()
+    house = await house_with_a_payment(till)
+    other = House(till, log=house.log, clock=house.clock)
+
+    async def both_look() -> None:
+        for each in (other, house):
+            await each.look_after_what_is_due()
+        house.clock.forward(1)
+
+    while "PurchaseParked" not in house.events("parking-o1"):
+        await both_look()
+    await retry_parked(house.desk, "o1", "olga")
+    for _ in range(70):
+        await both_look()
+    assert house.events("parking-o1") == ["PurchaseParked", "PurchaseRetried"]
+
+
 async def test_a_retry_is_heeded_also_after_the_hold_of_a_parked_purchase_has_ended() -> None:
     """Its void failed at the deadline; the operator does not have to wait a day for another look."""
     house = await house_with_a_payment(ClosedTill())

@@ -1,8 +1,8 @@
 """Defects that the simulation found, each told again as a story without chance.
 
-Three more are told where they belong: two commands that look alike (tests/processmanager/test_desk.py);
-an operator's retry that waited for a day, one that another process cut short, and a hold that a failing provider kept for 80 seconds too
-long (tests/processmanager/test_watchdog.py).
+Four more are told where they belong: two commands that look alike (tests/processmanager/test_desk.py);
+an operator's retry that waited for a day, another that had one try instead of six, and a hold that a failing
+provider kept for 80 seconds too long (tests/processmanager/test_watchdog.py).
 """
 
 from collections.abc import Sequence

@@ -14,8 +14,9 @@ def stripe_access(settings: Settings) -> "StripeAccess":
     try:
         from gateways.stripe_api import StripeAccess
     except ImportError as error:
-        # The SDK is an optional part: the card simulator needs none.
-        raise BadSettings("Stripe needs one package more: pip install 'stripe>=16.1,<17'") from error
+        # The SDK and its HTTP client are an optional part: the card simulator needs none.
+        packages = "'stripe>=16.1,<17' 'aiohttp>=3.13'"
+        raise BadSettings(f"Stripe needs two packages more: pip install {packages}") from error
     return StripeAccess(
         settings.stripe_secret_key,
         settings.stripe_api_version,

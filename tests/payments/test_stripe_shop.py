@@ -170,6 +170,28 @@ async def test_a_dispute_is_found_out_and_followed_until_it_is_lost(till: Stripe
     assert (await till.shop.ordered(order["ticket"], "other"))["status"] == "created"
 
 
+async def test_a_ticket_whose_payment_is_in_question_is_frozen_until_the_bank_has_decided(
+    till: StripeShop,
+) -> None:
+    order = await till.reserved()
+    await till.pay(order)
+    stream, path = f"payment-{await till.payment_of(order)}", f"/api/tickets/{order['ticket']['id']}"
+    history = path.replace("/api/", "/api/v1/") + "/history"
+    dispute = await till.double.control.open_dispute(await till.intent_of(order))
+    await _until(till, stream, "PaymentDisputed")
+    seller, page = till.shop.client("seller"), {"accept": "text/html"}
+    assert (await seller.put(path, json={"title": "Another", "price": 1})).status_code == 400
+    reserving = {"ticketId": order["ticket"]["id"]}
+    assert (await till.shop.client("other").post("/api/orders", json=reserving)).status_code == 400
+    assert (await seller.get(history)).json()["frozen"] is True
+    assert "frozen until it has decided" in (await till.shop.client().get(history, headers=page)).text
+    await till.double.control.close_dispute(dispute.id, "won")
+    await _until(till, stream, "DisputeWon")
+    told = (await seller.get(history)).json()
+    assert told["frozen"] is False
+    assert [entry["event"] for entry in told["history"]][-2:] == ["PaymentDisputed", "DisputeWon"]
+
+
 async def _until(till: StripeShop, stream: str, event: str) -> None:
     """Without webhooks the minute is not waited for: its question is asked now."""
     if await _told_by_webhook(till):

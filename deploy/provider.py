@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from deploy.settings import BadSettings, Settings
+from domain.money import Money
 from projections.provider_books import ProviderBooks
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ def stripe_access(settings: Settings) -> "StripeAccess":
         settings.stripe_retries,
         settings.stripe_return_url or None,
     )
+
+
+def check_payable(settings: Settings, amount: Money) -> None:
+    """Raises ValueError for an amount that the provider of ``settings`` has no coin for."""
+    if settings.stripe_secret_key:
+        from gateways.stripe_money import to_stripe
+
+        to_stripe(amount)
 
 
 def open_books(settings: Settings) -> ProviderBooks:

@@ -18,9 +18,9 @@ import stripe
 from gateways.spacing import Spacing
 
 CONNECT = 3.0
-"""Seconds for reaching Stripe at all, the wait for a free connection included."""
+"""Seconds for reaching Stripe at all."""
 CONNECTIONS = 100
-"""Calls at once: Stripe takes about so many a second of one account. Who finds none free waits CONNECT."""
+"""Calls at once: Stripe takes about so many a second of one account. Who finds none free waits his time."""
 APART = 0.002
 """Seconds between the beginnings of two calls. The replies to a crowd that pays at once would come at once
 too, and hold up everybody else. Stripe takes a fifth of so many a second of one account."""
@@ -39,7 +39,7 @@ class StripeHttp(stripe.HTTPClient):
         self._trusted = ssl.create_default_context(cafile=stripe.ca_bundle_path)
         self._spacing = Spacing(APART)
         self._through = _proxy_to(url)
-        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(CONNECT, timeout))
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=min(CONNECT, timeout))
         self._session: aiohttp.ClientSession | None = None
 
     async def request_async(

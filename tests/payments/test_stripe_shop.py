@@ -44,6 +44,19 @@ async def test_a_declined_card_says_so_and_a_second_card_pays(till: StripeShop) 
     assert await till.sums(order) == (0, 2000, 0)
 
 
+async def test_a_card_that_somebody_else_has_on_file_takes_no_money(till: StripeShop) -> None:
+    """The id of a PaymentMethod is no secret: it serves its own customer alone."""
+    stripe = till.double.client()
+    owner = await stripe.v1.customers.create_async({"description": "somebody else"})
+    method = await stripe.v1.payment_methods.attach_async("pm_card_visa", {"customer": owner.id})
+    order = await till.reserved()
+    answer = await till.pay(order, method.id)
+    assert answer.status_code == 400
+    assert [*answer.json()] == ["errors"]
+    assert await till.sums(order) == (0, 0, 0)
+    assert (await till.pay(order)).status_code == 201
+
+
 async def test_a_buyer_who_confirms_at_his_bank_has_bought(till: StripeShop) -> None:
     order = await till.reserved()
     answer = await till.pay(order, "pm_card_threeDSecure2Required", key="once")

@@ -45,7 +45,8 @@ class Keeper:
             origin=Origin(store.kind, store.id_at, store.head),
             current=lambda: store.health() is None,
         )
-        driving = drive(parts, ProjectedAgenda(AgendaTable(models[AGENDA.name])))
+        heard_all = partial(self.follower.has_shown_all, AGENDA.name)
+        driving = drive(parts, ProjectedAgenda(AgendaTable(models[AGENDA.name]), heard_all))
         self._work = {"follower": self.follower.run, **driving.work, **_reconciling(parts, models)}
         if parts.reconciler is not None:
             self._work["reconciler"] = parts.reconciler.run

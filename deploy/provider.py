@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from deploy.settings import BadSettings, Settings
+from domain.money import Money
 from gateways.extras import install
 from projections.provider_books import ProviderBooks
 
@@ -15,8 +16,9 @@ def stripe_access(settings: Settings) -> "StripeAccess":
     try:
         from gateways.stripe_api import StripeAccess
     except ImportError as error:
-        # The SDK is an optional part: the card simulator needs none.
-        raise BadSettings(f"Stripe needs one package more: {install('stripe>=16.1,<17')}") from error
+        # The SDK and its HTTP client are an optional part: the card simulator needs none.
+        packages = install("stripe>=16.1,<17", "aiohttp>=3.13")
+        raise BadSettings(f"Stripe needs two packages more: {packages}") from error
     return StripeAccess(
         settings.stripe_secret_key,
         settings.stripe_api_version,
@@ -25,6 +27,14 @@ def stripe_access(settings: Settings) -> "StripeAccess":
         settings.stripe_retries,
         settings.stripe_return_url or None,
     )
+
+
+def check_payable(settings: Settings, amount: Money) -> None:
+    """Raises ValueError for an amount that the provider of ``settings`` has no coin for."""
+    if settings.stripe_secret_key:
+        from gateways.stripe_money import to_stripe
+
+        to_stripe(amount)
 
 
 def open_books(settings: Settings) -> ProviderBooks:

@@ -23,7 +23,7 @@ Line: TypeAlias = MutableMapping[str, Any]
 SECRETS = frozenset(
     "password secret token jwt jwt_key key authorization cookie set-cookie session client_secret".split()
 )
-_QUIET = ("uvicorn", "apscheduler", "httpx", "httpcore", "asyncio")
+_QUIET = ("uvicorn", "apscheduler", "httpx", "httpcore", "aiohttp", "asyncio")
 _TALKATIVE = ("stripe",)
 """Libraries that write out the bodies of answers at the level debug, with secrets of buyers in them."""
 _PLAIN_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {

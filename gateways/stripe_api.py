@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable
 from logging import getLogger
 from typing import Any, TypeVar, cast
 
-import httpx
 import stripe
 from msgspec import Struct
 from stripe.params import (
@@ -20,6 +19,7 @@ from stripe.params import (
     RefundCreateParams,
 )
 
+from gateways.stripe_http import StripeHttp
 from processmanager.ports import KeyReused, PaymentsUnavailable
 
 log = getLogger("admitone.payments")
@@ -30,8 +30,6 @@ API_VERSION = "2026-10-28.endive"
 """The version of Stripe's API that this was written for; the SDK would follow its own release."""
 URL = "https://api.stripe.com"
 TIMEOUT = 8.0
-CONNECT = 3.0
-"""Seconds for reaching Stripe at all."""
 PAGE = 100
 MOST_PAGES = 50
 """The most that is listed to find one thing: five thousand."""
@@ -69,9 +67,7 @@ class StripeApi:
     def __init__(self, access: StripeAccess) -> None:
         self.access = access
         self._timeout = access.timeout
-        self._http = stripe.HTTPXClient(
-            timeout=httpx.Timeout(access.timeout, connect=min(CONNECT, access.timeout))
-        )
+        self._http = StripeHttp(access.url, access.timeout)
         self._stripe = stripe.StripeClient(
             access.key,
             stripe_version=access.version,
@@ -81,7 +77,7 @@ class StripeApi:
         )
 
     async def close(self) -> None:
-        await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK has no types for it
+        await self._http.close_async()
 
     # ── Intents ───────────────────────────────────────────────────────────────────────────────────
 

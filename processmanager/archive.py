@@ -14,6 +14,7 @@ from processmanager.purchase import Purchase
 
 S = TypeVar("S")
 
+DISPUTE = payment.PaymentDisputed | payment.DisputeWon | payment.DisputeLost
 END = 2**63 - 1
 """Behind every position: as it is now."""
 
@@ -46,6 +47,19 @@ class Archive:
         """The aggregate as it was at position ``until``. Raises UnreadableStream, StoreUnavailable."""
         stream = decider.stream(key)
         return fold(decider, stream, await self.facts(stream, until))
+
+    async def of_ticket(self, ticket_id: str, until: int = END) -> list[AnyRecorded]:
+        """The facts of a ticket's stream, and of the disputes about what was paid for it, in the log's order.
+
+        Raises StoreUnavailable.
+        """
+        facts = await self.facts(ticket.ticket.stream(ticket_id), until)
+        sales = [fact.event.order for fact in facts if isinstance(fact.event, ticket.TicketSold)]
+        for order_id in dict.fromkeys(sales):
+            for attempt in _attempts(await self.facts(order.order.stream(order_id), until)):
+                paid = await self.facts(payment.payment.stream(attempt), until)
+                facts += [fact for fact in paid if isinstance(fact.event, DISPUTE)]
+        return sorted(facts, key=lambda fact: fact.position)
 
     async def purchase(self, order_id: str, until: int = END) -> PastPurchase:
         """The purchase as it was at position ``until``. Raises UnreadableStream, StoreUnavailable."""
@@ -82,6 +96,14 @@ def fold(decider: Decider[Any, S, Any], stream: str, facts: Sequence[AnyRecorded
             raise UnreadableStream(f"{stream} revision {fact.revision}: {error}") from error
     last = facts[-1] if facts else None
     return Loaded(stream, last.revision if last else NO_STREAM, last.position if last else 0, state)
+
+
+def is_frozen(seat: ticket.State, facts: Sequence[AnyRecorded]) -> bool:
+    """Whether a ticket is sold and its money is in question. facts: as ``Archive.of_ticket`` gives them."""
+    disputes = [fact.event for fact in facts if isinstance(fact.event, DISPUTE)]
+    if not disputes or not isinstance(seat, ticket.Sold):
+        return False
+    return isinstance(disputes[-1], payment.PaymentDisputed)
 
 
 def _attempts(facts: Sequence[AnyRecorded]) -> list[str]:

@@ -43,7 +43,7 @@ def explain(
         following, at = "An operator decides how it goes on (PurchaseParked); the hold ends on time.", None
         if (end := ends(purchase)) is not None:
             at = end
-    over = isinstance(step, Wait) and step.until is None
+    over = isinstance(step, Wait) and step.until is None and not _is_frozen(purchase)
     return Explanation(_state(purchase, discreet=discreet), because, following, at, over)
 
 
@@ -60,7 +60,8 @@ def _state(purchase: PastPurchase, *, discreet: bool) -> str:
             again = f"the ticket was still free and is held again until {moment(deadline)}"
             return f"It was paid late: {again}. {_of_money(purchase.payment, discreet=discreet)}"
         case order.Completed():
-            return f"The order is complete. {_of_money(purchase.payment, discreet=discreet)}"
+            frozen = " The ticket is frozen meanwhile." if _is_frozen(purchase) else ""
+            return f"The order is complete. {_of_money(purchase.payment, discreet=discreet)}{frozen}"
         case order.Cancelled(reason=reason):
             return f"The order is over without a sale: {reason}. {_of_money(purchase.payment, discreet=True)}"
         case _:
@@ -145,6 +146,11 @@ def _reasons(purchase: PastPurchase) -> list[AnyRecorded]:
     return [fact for at, fact in enumerate(facts) if at >= since or isinstance(fact.event, placed)]
 
 
+def _is_frozen(purchase: PastPurchase) -> bool:
+    """Whether its ticket is sold to it and stays so until the bank has decided about the money."""
+    return isinstance(purchase.order, order.Completed) and isinstance(purchase.payment, payment.Disputed)
+
+
 def _is_parked(purchase: PastPurchase) -> bool:
     said = [fact.event for fact in purchase.facts if fact.category == parking.parking.category]
     return bool(said) and not isinstance(said[-1], parking.PurchaseRetried)
@@ -184,6 +190,11 @@ def _next(step: Step, purchase: PastPurchase, *, discreet: bool) -> tuple[str, d
             if verb == "look" and isinstance(purchase.payment, payment.ActionRequired) and not discreet:
                 return "The buyer has to confirm at his bank; until then nothing is taken.", ends(purchase)
             return _ASKED[verb], None
+        case Wait(until=None) if _is_frozen(purchase):
+            return (
+                "The bank decides: the money stays here (DisputeWon) or goes to the buyer (DisputeLost).",
+                None,
+            )
         case Wait(until=until) if until is None:
             return "Nothing: all that was to be done is done.", None
         case Wait(until=until):

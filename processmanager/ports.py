@@ -306,3 +306,7 @@ class Agenda(Protocol):
     def next_due(self) -> datetime | None:
         """When the next purchase falls due; None if none is open."""
         ...
+
+    def whole(self) -> bool:
+        """Whether it has heard of all that stood in the log when this process began."""
+        ...

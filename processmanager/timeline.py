@@ -53,11 +53,13 @@ def timeline(facts: Iterable[AnyRecorded], name: Name, *, discreet: bool = False
     """
     facts = list(facts)
     followed = _followed(facts)
-    entries, price, holder = list[Entry](), None, None
+    entries, price, holder, sold = list[Entry](), None, None, False
     for fact in facts:
         said = _said(fact, name, discreet=discreet)
+        what = said.what + (_FREEZE.get(type(fact.event), "") if sold else "")
         if fact.category == ticket.ticket.category:
             price, holder = said.price or price, _holder(fact, name, holder)
+            sold = isinstance(fact.event, ticket.TicketSold)
         entries.append(
             Entry(
                 position=fact.position,
@@ -65,7 +67,7 @@ def timeline(facts: Iterable[AnyRecorded], name: Name, *, discreet: bool = False
                 stream=fact.stream,
                 event=fact.event.type if isinstance(fact.event, Unreadable) else type(fact.event).__name__,
                 who=name(fact.metadata.actor),
-                what=said.what,
+                what=what,
                 why=said.why,
                 price=said.price or (price if fact.category == ticket.ticket.category else None),
                 holder=holder,
@@ -96,6 +98,12 @@ def _holder(fact: AnyRecorded, name: Name, before: str | None) -> str | None:
         case _:
             return before
 
+
+_FREEZE: dict[type, str] = {
+    payment.PaymentDisputed: "; the ticket is frozen until it has decided",
+    payment.DisputeWon: "; the ticket is frozen no longer",
+}
+"""What a dispute means for a ticket that is sold. It is said of no other: a hold ends by its own time."""
 
 # ── The words ─────────────────────────────────────────────────────────────────────────────────────
 

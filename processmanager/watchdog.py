@@ -68,6 +68,7 @@ class Watchdog:
         self._hands = asyncio.Semaphore(HANDS)
         self._money_hands = asyncio.Semaphore(MONEY_HANDS)
         self._store_is_away = False
+        self._passed_over = False
 
     def wake(self) -> None:
         """Look at the agenda now instead of within a second."""
@@ -76,15 +77,19 @@ class Watchdog:
     async def run(self, *, first_look_ahead: timedelta = timedelta(seconds=10)) -> None:
         """Watch until cancelled.
 
-        first_look_ahead: whoever takes over looks a little ahead once, so that what a dead process
-        left in the middle is taken up at once; pumping early does nothing that is not due.
+        first_look_ahead: whoever takes over looks at once at what would fall due in this time, so that what
+        a dead process left in the middle is taken up without delay: pumping early does nothing that is not
+        due. That is over when the agenda has heard of all, and all that it had was taken up.
         """
-        ahead = first_look_ahead
+        horizon = self._clock.now() + first_look_ahead
+        taken_over = False
         async with asyncio.TaskGroup() as group:
             while True:
                 self._woken.clear()
+                whole = self._agenda.whole()
+                ahead = timedelta(0) if taken_over else max(horizon - self._clock.now(), timedelta(0))
                 more = await self._sweep(group, ahead)
-                ahead = timedelta(0)
+                taken_over = taken_over or (whole and not self._passed_over)
                 if not more:
                     await self._doze()
 
@@ -97,16 +102,18 @@ class Watchdog:
 
     async def _sweep(self, group: asyncio.TaskGroup, ahead: timedelta) -> bool:
         """Begin to look after what is due; True if there was more than one round takes."""
-        self._store_is_away = False
+        self._store_is_away = self._passed_over = False
         begun = 0
         for due in self.due(ahead):
             waits = due.money and not due.has_ended(self._clock.now())
             hands = self._money_hands if waits else self._hands
             if waits and hands.locked():
+                self._passed_over = True
                 continue
             await hands.acquire()
             if self._store_is_away or begun == ROUND:
                 hands.release()
+                self._passed_over = True
                 return not self._store_is_away
             begun += 1
             matter = _matter(due, self._clock.now())

@@ -113,6 +113,10 @@ class Follower:
         """Whether all models are being fed and have shown the whole log once. Held streams do not matter."""
         return self._trouble is None and all(f.caught_up and f.trouble is None for f in self._feedings)
 
+    def has_shown_all(self, name: str) -> bool:
+        """Whether the read model ``name`` has shown the whole log once since it was opened."""
+        return any(feeding.caught_up for feeding in self._feedings if feeding.name == name)
+
     def health(self) -> str | None:
         """None, or in one line all that is wrong, streams that are held back among it."""
         words = [] if self._trouble is None else [f"the log is not followed: {self._trouble}"]

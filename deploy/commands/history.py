@@ -29,9 +29,9 @@ WIDE = 110
 def history(name: str, *, at: str | None, **options: str | None) -> None:
     """Tell what happened to the ticket, order or payment ID: what, by whom, why, and how long it stayed so.
 
-    An order's history has its payments in it, and its ticket as far as it was about this order. On a
-    terminal a table, or a list where it is narrow, with times in your own zone; into a pipe one JSON object
-    for each event. Nothing is written.
+    A ticket's history has the disputes in it that freeze it. An order's history has its payments in it, and
+    its ticket as far as it was about this order. On a terminal a table, or a list where it is narrow, with
+    times in your own zone; into a pipe one JSON object for each event. Nothing is written.
     """
     told = load(**options)
     if told.store == EMBEDDED:
@@ -63,6 +63,8 @@ async def _entries(told: Settings, name: str, at: str | None) -> "list[Entry]":
         until, archive = await position(log, at), Archive(log)
         for category in kinds:
             facts = await archive.facts(f"{category}-{key}", until)
+            if facts and category == "ticket":
+                facts = await archive.of_ticket(key, until)
             if facts and category == "order":
                 facts = list((await archive.purchase(key, until)).facts)
             if facts:

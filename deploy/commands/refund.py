@@ -54,12 +54,13 @@ async def _refund(told: Settings, order: str, reason: str, amount: str | None, b
 
     async with AsyncExitStack() as closing:
         marketplace = (await open_parts(told, closing)).marketplace
-        part = None if amount is None else await _part(marketplace, order, amount)
+        part = None if amount is None else await _part(told, marketplace, order, amount)
         cause = Cause(correlation=order, causation=f"refund:{order}:{amount or 'all'}:{reason}", actor=by)
         return await marketplace.refund(order, reason, cause, part)
 
 
-async def _part(marketplace: "Marketplace", order_id: str, amount: str) -> "Money":
+async def _part(told: Settings, marketplace: "Marketplace", order_id: str, amount: str) -> "Money":
+    from deploy.provider import check_payable
     from domain.money import Money
     from domain.order import UNKNOWN, Unplaced
 
@@ -67,9 +68,12 @@ async def _part(marketplace: "Marketplace", order_id: str, amount: str) -> "Mone
     if isinstance(placed, Unplaced):
         raise Failed(UNKNOWN.message)
     try:
-        return Money.parse(amount, placed.terms.price.currency)
+        part = Money.parse(amount, placed.terms.price.currency)
+        # What is recorded is tried until it is done, and this never could be.
+        check_payable(told, part)
     except ValueError as wrong:
         raise Failed(f"--amount: {wrong}") from None
+    return part
 
 
 def _what_became_of_it(order: str, paid: "Paid") -> str:

@@ -19,7 +19,7 @@ from gateways.http.errors import Forbidden, NotFound
 from gateways.http.etags import tagged
 from gateways.http.pages import page, wants_page
 from gateways.http.routes import Route
-from processmanager.archive import END, Archive, PastPurchase, fold
+from processmanager.archive import END, Archive, PastPurchase, fold, is_frozen
 from processmanager.explaining import explain
 from processmanager.timeline import Entry, Name, timeline
 
@@ -47,10 +47,12 @@ class EntryBody(Struct, frozen=True):
 
 
 class HistoryBody(Struct, frozen=True):
-    """position: of the log, at which this is true."""
+    """frozen: sold, and the buyer's bank has what was paid for it in question. position: of the log, at which
+    this is true."""
 
     id: str
     title: str
+    frozen: bool
     position: int
     history: list[EntryBody]
 
@@ -108,15 +110,16 @@ class Histories:
     async def of_ticket(self, call: Call) -> Answer:
         ticket_id = call.path_id("ticket")
         then = await self._as_of.position(call)
-        facts = await self._archive.facts(ticket.ticket.stream(ticket_id), END if then is None else then)
-        state = fold(ticket.ticket, ticket.ticket.stream(ticket_id), facts).state
+        facts = await self._archive.of_ticket(ticket_id, END if then is None else then)
+        own = [fact for fact in facts if fact.category == ticket.ticket.category]
+        state = fold(ticket.ticket, ticket.ticket.stream(ticket_id), own).state
         if isinstance(state, ticket.Unlisted):
             raise NotFound
-        session, listing = call.session, state.listing
+        session, listing, frozen = call.session, state.listing, is_frozen(state, facts)
         name = named(facts, listing.seller, session.user if session else None)
         entries, position = timeline(facts, name, discreet=True), facts[-1].position
         if not wants_page(call):
-            body = HistoryBody(ticket_id, listing.title, position, [*map(entry_body, entries)])
+            body = HistoryBody(ticket_id, listing.title, frozen, position, [*map(entry_body, entries)])
             return tagged(call, json(200, body, VARY, *true_at(then)))
         return tagged(
             call,
@@ -125,7 +128,7 @@ class Histories:
                 true_at(then),
                 id=ticket_id,
                 ticket_title=listing.title,
-                standing=_STANDING[type(state)],
+                standing=FROZEN if frozen else _STANDING[type(state)],
                 price=listing.price,
                 holder=name(state.buyer) if isinstance(state, ticket.Reserved | ticket.Sold) else None,
                 seller=name(listing.seller),
@@ -182,6 +185,7 @@ class Histories:
 
 
 VARY: Header = (b"vary", b"accept, cookie")
+FROZEN = "sold, and frozen: the buyer's bank has the payment in question"
 _STANDING: dict[type, str] = {
     ticket.Available: "for sale",
     ticket.Reserved: "held",

@@ -1,11 +1,18 @@
 """``admitone refund``, as it is typed, on a shop that has sold a ticket."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
+from domain.money import Money
+from domain.order import OrderPlaced
+from domain.payment import PaymentRequested
+from domain.ticket import TicketListed, TicketReserved
+from tests.deploy.logbook import EXPIRES, Logbook, bought
 from tests.deploy.running import admitone, running
+from tests.deploy.test_past import into_directory
 
 
 @pytest.fixture
@@ -65,3 +72,31 @@ def test_what_cannot_be_refunded_is_said_in_one_line(data: Path, words: tuple[st
     order = sold_order(data)
     done = admitone("refund", *(word.format(order=order) for word in words), "--data", str(data))
     assert (done.returncode, done.stdout, done.stderr.strip()) == (1, "", line)
+
+
+async def test_a_part_that_stripe_has_no_coin_for_is_refused_before_it_is_recorded(tmp_path: Path) -> None:
+    """A dinar has a thousand fils, and Stripe moves ten at a time. Recorded, it would be tried for ever."""
+    price = Money(49500, "kwd")
+    book = Logbook()
+    for fact in bought().facts:
+        event = fact.event
+        match event:
+            case TicketListed():
+                event = TicketListed("seller", "Front row", price)
+            case TicketReserved():
+                event = TicketReserved("o", "buyer", price, EXPIRES)
+            case OrderPlaced():
+                event = OrderPlaced("buyer", "t", "seller", "Front row", price, EXPIRES)
+            case PaymentRequested():
+                event = PaymentRequested("o", price, "tok_visa")
+        book.write(fact.stream, event)
+    data = tmp_path / "var"
+    await into_directory(book, data)
+    before = facts(data)
+    words = ("refund", "o", "--reason", "a bad view", "--amount", "1.235", "--data", str(data))
+    done = await asyncio.to_thread(admitone, *words, variables={"STRIPE_SECRET_KEY": "sk_test_of_nobody"})
+    assert done.returncode == 1
+    assert done.stderr == (
+        "admitone: --amount: An amount of 1.235 KWD cannot be paid by card; it has one decimal too many.\n"
+    )
+    assert facts(data) == before

@@ -48,6 +48,15 @@ class StripeShop:
             while await self.status(order) != status:  # noqa: ASYNC110 -- it comes about in the background
                 await asyncio.sleep(0.02)
 
+    async def listed(self, order: dict[str, Any], status: str) -> dict[str, Any]:
+        """The order in its buyer's list, which hears of ``status`` a little later than the order itself."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                for found in (await self.shop.client("buyer").get("/api/orders")).json():
+                    if (found["id"], found["status"]) == (order["id"], status):
+                        return dict(found)
+                await asyncio.sleep(0.02)
+
     async def until_event(self, stream: str, event: str) -> None:
         async with asyncio.timeout(PATIENCE):
             while event not in await self.events(stream):  # noqa: ASYNC110 -- as above

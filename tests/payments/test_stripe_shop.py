@@ -44,6 +44,19 @@ async def test_a_declined_card_says_so_and_a_second_card_pays(till: StripeShop) 
     assert await till.sums(order) == (0, 2000, 0)
 
 
+async def test_a_card_that_somebody_else_has_on_file_takes_no_money(till: StripeShop) -> None:
+    """The id of a PaymentMethod is no secret: it serves its own customer alone."""
+    stripe = till.double.client()
+    owner = await stripe.v1.customers.create_async({"description": "somebody else"})
+    method = await stripe.v1.payment_methods.attach_async("pm_card_visa", {"customer": owner.id})
+    order = await till.reserved()
+    answer = await till.pay(order, method.id)
+    assert answer.status_code == 400
+    assert [*answer.json()] == ["errors"]
+    assert await till.sums(order) == (0, 0, 0)
+    assert (await till.pay(order)).status_code == 201
+
+
 async def test_a_buyer_who_confirms_at_his_bank_has_bought(till: StripeShop) -> None:
     order = await till.reserved()
     answer = await till.pay(order, "pm_card_threeDSecure2Required", key="once")
@@ -168,6 +181,28 @@ async def test_a_dispute_is_found_out_and_followed_until_it_is_lost(till: Stripe
     await _until(till, f"ticket-{order['ticket']['id']}", "TicketReturned")
     assert (await till.events(stream))[-1] == "DisputeLost"
     assert (await till.shop.ordered(order["ticket"], "other"))["status"] == "created"
+
+
+async def test_a_ticket_whose_payment_is_in_question_is_frozen_until_the_bank_has_decided(
+    till: StripeShop,
+) -> None:
+    order = await till.reserved()
+    await till.pay(order)
+    stream, path = f"payment-{await till.payment_of(order)}", f"/api/tickets/{order['ticket']['id']}"
+    history = path.replace("/api/", "/api/v1/") + "/history"
+    dispute = await till.double.control.open_dispute(await till.intent_of(order))
+    await _until(till, stream, "PaymentDisputed")
+    seller, page = till.shop.client("seller"), {"accept": "text/html"}
+    assert (await seller.put(path, json={"title": "Another", "price": 1})).status_code == 400
+    reserving = {"ticketId": order["ticket"]["id"]}
+    assert (await till.shop.client("other").post("/api/orders", json=reserving)).status_code == 400
+    assert (await seller.get(history)).json()["frozen"] is True
+    assert "frozen until it has decided" in (await till.shop.client().get(history, headers=page)).text
+    await till.double.control.close_dispute(dispute.id, "won")
+    await _until(till, stream, "DisputeWon")
+    told = (await seller.get(history)).json()
+    assert told["frozen"] is False
+    assert [entry["event"] for entry in told["history"]][-2:] == ["PaymentDisputed", "DisputeWon"]
 
 
 async def _until(till: StripeShop, stream: str, event: str) -> None:

@@ -42,15 +42,17 @@ class HandClock:
 
 
 class PromptAgenda(ProjectedAgenda):
-    """The real agenda, which has always heard of everything."""
+    """The real agenda, which has always heard of everything, unless it is ``deaf``."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._model = ReadModel(AGENDA, ":memory:")
-        super().__init__(AgendaTable(self._model))
+        self.deaf = False
+        super().__init__(AgendaTable(self._model), lambda: not self.deaf)
 
     def due(self, now: datetime, limit: int, after: Due | None = None) -> Sequence[Due]:
-        self._model.feed(self._log.facts[self._model.position :])
+        if not self.deaf:
+            self._model.feed(self._log.facts[self._model.position :])
         return super().due(now, limit, after)
 
 
@@ -70,7 +72,8 @@ class House:
         self.desk = Desk(store or MemoryStore(self.log), self.clock)
         self.pump = Pump(self.desk, payments, self.clock)
         self.marketplace = Marketplace(self.desk, self.pump, self.clock, Policy(HOLD, GRACE))
-        self.watchdog = Watchdog(PromptAgenda(self.log), self.pump, self.desk, self.clock, Patience())
+        self.agenda = PromptAgenda(self.log)
+        self.watchdog = Watchdog(self.agenda, self.pump, self.desk, self.clock, Patience())
 
     async def offer(self, ticket_id: str = "t1", seller: str = "sue") -> None:
         await self.marketplace.list_ticket(ticket_id, seller, "a seat", PRICE, cause(f"list {ticket_id}"))

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 
-from domain import order
+from domain import order, payment
 from domain.decider import AnyRecorded
 from domain.deciders import DECIDERS
-from domain.payment import PaymentDeclined
-from processmanager.archive import Archive, fold
+from domain.payment import DisputeLost, DisputeWon, PaymentDeclined, PaymentDisputed
+from domain.ticket import TicketReturned, ticket
+from processmanager.archive import Archive, fold, is_frozen
 from processmanager.explaining import _WORDS, explain
 from processmanager.moments import BadMoment, check_position, check_time, parse
 from processmanager.purchase import Wait, next_step
@@ -73,7 +74,11 @@ def test_every_order_of_every_history_can_be_explained_at_every_moment_as_its_ne
                 step = next_step(purchase, now)
                 for discreet in (True, False):
                     told = explain(purchase, now, discreet=discreet)
-                    assert told.over == (isinstance(step, Wait) and step.until is None)
+                    ended = isinstance(step, Wait) and step.until is None
+                    frozen = isinstance(purchase.order, order.Completed) and isinstance(
+                        purchase.payment, payment.Disputed
+                    )
+                    assert told.over == (ended and not frozen)
                     assert any("OrderPlaced" in reason for reason in told.because)
                     assert told.next.endswith(".")
 
@@ -133,6 +138,65 @@ def test_whoever_reads_his_own_history_is_spoken_to_in_plain_grammar() -> None:
     assert others["TicketReserved"].startswith("Buyer 2 reserves it until ")
     assert others["OrderPlaced"].startswith("Buyer 2 orders “")
     assert yours["PaymentRequested"] == f"A payment of {PRICE} is asked for"
+
+
+# ── A ticket whose payment is in question ─────────────────────────────────────────────────────────
+
+OPENED = PaymentDisputed("dp_1", "fraudulent")
+
+
+def disputed(*since: object) -> Logbook:
+    return bought().write("payment-p", OPENED, *since)
+
+
+async def frozen_in(book: Logbook, until: int) -> bool:
+    facts = await Archive(Told(book)).of_ticket("t", until)
+    own = [fact for fact in facts if fact.category == "ticket"]
+    return is_frozen(fold(ticket, "ticket-t", own).state, facts)
+
+
+@pytest.mark.parametrize(
+    ("since", "words"),
+    [
+        ((), []),
+        ((DisputeWon("dp_1"),), ["The bank leaves the money here; the ticket is frozen no longer"]),
+        ((DisputeLost("dp_1", PRICE),), ["The bank gives 49.50 USD back to the buyer"]),
+    ],
+    ids=["open", "won", "lost"],
+)
+async def test_the_history_of_a_ticket_tells_of_the_dispute_that_freezes_it(
+    since: tuple[object, ...], words: list[str]
+) -> None:
+    book = disputed(*since)
+    said = [entry.what for entry in timeline(await Archive(Told(book)).of_ticket("t"), str)]
+    assert said[-1 - len(words) :] == [
+        "The buyer's bank takes the payment into question; the ticket is frozen until it has decided",
+        *words,
+    ]
+
+
+async def test_a_ticket_is_frozen_from_the_dispute_until_the_bank_has_decided() -> None:
+    for book in (disputed(DisputeWon("dp_1")), disputed(DisputeLost("dp_1", PRICE))):
+        end = len(book.facts)
+        assert [await frozen_in(book, until) for until in (end - 2, end - 1, end)] == [False, True, False]
+    again = disputed(DisputeWon("dp_1"), PaymentDisputed("dp_2", "fraudulent"))
+    assert await frozen_in(again, len(again.facts))
+
+
+async def test_a_ticket_that_went_back_on_sale_is_not_frozen_by_what_a_former_buyer_disputes() -> None:
+    book = bought().write("ticket-t", TicketReturned("o")).write("payment-p", OPENED)
+    assert not await frozen_in(book, len(book.facts))
+    assert "frozen" not in str(timeline(book.facts, str))
+
+
+async def test_an_order_whose_payment_is_in_question_is_not_over() -> None:
+    told = explain(await Archive(Told(disputed())).purchase("o"), NOW)
+    assert "frozen" in told.state
+    assert "DisputeWon" in told.next
+    assert not told.over
+
+
+# ── How long ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(

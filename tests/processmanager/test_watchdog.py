@@ -272,6 +272,42 @@ async def test_whoever_takes_over_looks_ahead_once_and_does_nothing_early() -> N
     assert house.events("order-o2") == ["OrderPlaced"]
 
 
+async def test_whoever_takes_over_finds_what_the_agenda_hears_of_only_after_he_began() -> None:
+    """The predecessor died before its last facts were in any list."""
+    house = await house_with_a_payment(OpenTill())
+    house.agenda.deaf = True
+    async with on_watch(house.watchdog, ahead=10):
+        await asyncio.sleep(0)
+        house.agenda.deaf = False
+        house.watchdog.wake()
+        await until(lambda: house.events("order-o1")[-1] == "OrderCompleted")
+
+
+async def test_whoever_takes_over_takes_up_more_than_he_has_hands_for() -> None:
+    house, many = House(OpenTill()), range(MONEY_HANDS + 20)
+    for number in many:
+        await house.offer(f"t{number}")
+        await house.reserve(f"o{number}", f"t{number}")
+        await start_paying(house, f"o{number}")
+    async with on_watch(house.watchdog, ahead=10):
+        await until(lambda: house.events("order-o0")[-1] == "OrderCompleted")
+        house.watchdog.wake()
+        await until(lambda: all(house.events(f"order-o{n}")[-1] == "OrderCompleted" for n in many))
+
+
+async def test_once_all_is_taken_over_payments_that_go_their_way_are_left_to_it() -> None:
+    house = House(OpenTill())
+    async with on_watch(house.watchdog, ahead=10):
+        await asyncio.sleep(0)
+        await house.offer()
+        await house.reserve()
+        await start_paying(house, "o1")
+        for _ in range(20):
+            house.watchdog.wake()
+            await asyncio.sleep(0)
+    assert house.events("order-o1")[-1] == "PaymentStarted"
+
+
 class Undecided(OpenTill):
     """Has taken the attempt up, cannot say how it ends, and cannot end it."""
 

@@ -122,6 +122,9 @@ class Timers:
     def next_due(self) -> datetime | None:
         return None
 
+    def whole(self) -> bool:
+        return True
+
 
 class MarketplaceWithTimers(Marketplace):
     """Starts a timer after it has written the order."""

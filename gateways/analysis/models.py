@@ -128,7 +128,9 @@ def _batches(connection: sqlite3.Connection, table: str, times: list[bool]) -> I
     cursor = connection.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - a name from the projection's own schema
     while rows := cursor.fetchmany(BATCH):
         columns = zip(*rows, strict=True)
-        yield [_moments(column) if is_time else column for column, is_time in zip(columns, times, strict=True)]
+        yield [
+            _moments(column) if is_time else column for column, is_time in zip(columns, times, strict=True)
+        ]
 
 
 def _moments(column: Sequence[int | None]) -> list[datetime | None]:

@@ -98,9 +98,9 @@ def _figures(tally: "Tally") -> dict[str, Any]:
         "tickets listed": tally.listed,
         "holds": tally.holds,
         "holds that expired unpaid": tally.expired,
-        "sales": len(tally.sold),
+        "sales": tally.sales,
         "minutes held for nothing": round(tally.wasted.total_seconds() / 60),
-        **{f"revenue in minor units of {currency}": n for currency, n in sorted(tally.revenue().items())},
+        **{f"revenue in minor units of {currency}": n for currency, n in sorted(tally.revenue.items())},
     }
 
 
@@ -112,8 +112,8 @@ def _json(compared: "Compared") -> None:
         "position": compared.position,
         "recorded": _figures(compared.recorded),
         "otherwise": _figures(compared.otherwise),
-        "sales won": len(compared.won),
-        "sales lost": len(compared.lost),
+        "sales won": compared.won,
+        "sales lost": compared.lost,
         "refused": compared.otherwise.refused,
     }
     sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
@@ -130,7 +130,7 @@ def _table(compared: "Compared") -> None:
         table.add_row(name, f"{was:,}", f"{would:,}", f"{would - was:+,}" if would != was else "")
     console = Console(highlight=False)
     console.print(table)
-    console.print(f"\nSales won: {len(compared.won):,}, at least. Sales lost: {len(compared.lost):,}.")
+    console.print(f"\nSales won: {compared.won:,}, at least. Sales lost: {compared.lost:,}.")
     for code, count in sorted(compared.otherwise.refused.items()):
         console.print(f"Refused: {count:,} ({code}).")
     console.print(f"The policy as it was gives the recorded {compared.events:,} events again.")

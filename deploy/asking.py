@@ -66,8 +66,8 @@ def _copy(model: Rebuilt, of: Sequence[tuple[str, Table]], warehouse: Warehouse)
     if held:
         raise Failed(f"{held[0].stream} cannot be applied to a read model, so its rows are not complete")
     for name, table in of:
-        for rows in model.rows(name):
-            warehouse.fill(table, rows)
+        for batch in model.batches(name):
+            warehouse.fill(table, batch)
 
 
 def within(seconds: float, questions: Questions, folder: Path, action: Callable[[], T]) -> T:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from msgspec import Struct
 from msgspec.structs import replace
 
-from deploy.copying import Tell, refuse_gap
+from deploy.copying import Gapless, Tell
 from gateways.backup.folder import Folder, Manifest
 from gateways.backup.segment import FORMAT, identity
 from gateways.raw_log import RawEvent, RawLog
@@ -97,11 +97,11 @@ async def _beginning(source: RawLog, kind: str, end: RawEvent, taken: datetime) 
 async def _add(source: RawLog, folder: Folder, before: Manifest, end: RawEvent, tell: Tell) -> Manifest:
     """Write what is behind ``before`` up to ``end``, a segment at a time."""
     manifest, waiting, size = before, list[RawEvent](), 0
-    revisions: dict[str, int] = {}
+    gapless = Gapless(source, whole=not before.events)
     async with aclosing(source.pages(before.position, end.position)) as pages:  # type: ignore[type-var]  # a generator
         async for page in pages:
             for event in page:
-                refuse_gap(source, event, revisions, whole=not before.events)
+                gapless.check(event)
                 size += _OVERHEAD + len(event.stream) + len(event.data) + len(event.metadata)
             waiting += page
             if size >= SEGMENT:

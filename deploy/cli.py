@@ -31,6 +31,7 @@ from deploy.commands.verify_log import verify_log
 from deploy.commands.verify_receipt import verify_receipt
 from deploy.commands.what_if import what_if
 from deploy.failing import FAILED, WRONG_SETTINGS, Failure, explain, report, trace
+from deploy.memory import collect_seldom
 
 
 class InOrder(click.Group):
@@ -82,6 +83,7 @@ for command in (
 
 def main() -> None:
     """Run the command line; end with one line and a status when something is wrong."""
+    collect_seldom()
     try:
         status = admitone(standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from gateways.damage import StoreDamaged
 from gateways.raw_log import CannotHold, RawEvent, RawLog
+from gateways.spill import Spill
 from processmanager.ports import StoreUnavailable, WrongRevision
 
 PAUSES = (0.5, 1, 2, 4, 8)
@@ -79,11 +80,11 @@ async def _place(source: RawLog, target: RawLog) -> int:
 async def _survey(source: RawLog, target: RawLog, after: int, end: RawEvent, tell: Tell) -> int:
     """How many events there are to move. Raises CannotCopy if one of them could not be."""
     count = 0
-    revisions: dict[str, int] = {}
+    gapless = Gapless(source, whole=not after)
     async with aclosing(source.pages(after, end.position)) as pages:  # type: ignore[type-var]  # a generator
         async for page in pages:
             for event in page:
-                refuse_gap(source, event, revisions, whole=not after)
+                gapless.check(event)
                 try:
                     target.check(event)
                 except CannotHold as error:
@@ -93,18 +94,32 @@ async def _survey(source: RawLog, target: RawLog, after: int, end: RawEvent, tel
     return count
 
 
-def refuse_gap(source: RawLog, event: RawEvent, revisions: dict[str, int], *, whole: bool) -> None:
-    """Raises CannotCopy for an event that does not follow on the one before it in its stream.
+class Gapless:
+    """Sees that each event follows on the one before it in its stream."""
 
-    whole: the source is read from its start, so each stream must begin at its beginning.
-    """
-    before = revisions.get(event.stream, -1 if whole else event.revision - 1)
-    if event.revision != before + 1:
-        raise CannotCopy(
-            f"{source} is not whole: revisions {before + 1} to {event.revision - 1} of {event.stream} "
-            "are gone, and no store takes a stream with a gap"
-        )
-    revisions[event.stream] = event.revision
+    def __init__(self, source: RawLog, *, whole: bool) -> None:
+        """whole: the source is read from its start, so each stream must begin at its beginning."""
+        self._source = source
+        self._whole = whole
+        self._revisions = Spill[int]()
+
+    def check(self, event: RawEvent) -> None:
+        """Raises CannotCopy unless it follows."""
+        before = self._before(event)
+        if event.revision != before + 1:
+            raise CannotCopy(
+                f"{self._source} is not whole: revisions {before + 1} to {event.revision - 1} of "
+                f"{event.stream} are gone, and no store takes a stream with a gap"
+            )
+        self._revisions.put(event.stream, event.revision)
+
+    def _before(self, event: RawEvent) -> int:
+        if event.revision == 0:
+            return -1
+        known = self._revisions.get(event.stream)
+        if known is not None:
+            return known
+        return -1 if self._whole else event.revision - 1
 
 
 async def _move(

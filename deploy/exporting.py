@@ -15,9 +15,8 @@ from deploy.log_beside import Log
 from deploy.parts import PROJECTIONS
 from deploy.when import Span
 from domain.decider import AnyRecorded
-from gateways.analysis.columns import EVENTS, Row, Table, event_rows
+from gateways.analysis.columns import EVENTS, Columns, Row, Table, event_columns
 from gateways.analysis.models import Rebuilt, tables
-from gateways.analysis.writers import BATCH
 from gateways.codec import Codec
 from projections.projection import Projection
 
@@ -103,19 +102,19 @@ async def write_events(
     tell: Tell,
 ) -> int:
     """How many events were written."""
-    rows: list[Row] = []
     written = 0
     async with aclosing(pages(log, span, tell)) as part:
         async for page in part:
-            found = event_rows(page if types is None else _of(types, page))
-            rows += found if change is None else map(change, found)
-            if len(rows) >= BATCH:
-                writer.write(rows)
-                written += len(rows)
-                rows = []
-    if rows:
-        writer.write(rows)
-    return written + len(rows)
+            if chosen := page if types is None else _of(types, page):
+                writer.write(_changed(event_columns(chosen), change))
+                written += len(chosen)
+    return written
+
+
+def _changed(columns: Columns, change: Change | None) -> Columns:
+    if change is None:
+        return columns
+    return list(zip(*map(change, zip(*columns, strict=True)), strict=True))
 
 
 def _of(types: frozenset[str], page: Sequence[AnyRecorded]) -> list[AnyRecorded]:
@@ -133,7 +132,7 @@ async def write_table(
             async for page in part:
                 model.take(page)
         held, written = model.finish(), 0
-        for rows in model.rows(wanted.name):
-            writer.write(rows if change is None else [change(row) for row in rows])
-            written += len(rows)
+        for columns in model.batches(wanted.name):
+            writer.write(_changed(columns, change))
+            written += len(columns[0])
     return written, tuple(each.stream for each in held)

@@ -27,9 +27,9 @@ from deploy.settings import BadSettings, Settings
 from deploy.when import Span, position, span
 from domain.decider import Decider, Unreadable
 from domain.deciders import DECIDERS
-from gateways.analysis.columns import EVENTS, Row, Table
+from gateways.analysis.arrow import arrow_schema, record_batch
+from gateways.analysis.columns import EVENTS, Columns, Table
 from gateways.analysis.questions import BadQuestion
-from gateways.analysis.writers import arrow_schema, record_batch
 from gateways.damage import StoreDamaged
 from processmanager.archive import Archive
 from processmanager.desk import UnreadableStream
@@ -159,8 +159,8 @@ class _Kept:
         self._schema = arrow_schema(table)
         self._batches: list[Any] = []
 
-    def write(self, rows: Sequence[Row]) -> None:
-        self._batches.append(record_batch(rows, self._schema))
+    def write(self, columns: Columns) -> None:
+        self._batches.append(record_batch(columns, self._schema))
 
     def close(self) -> None:
         """There is no file to end."""

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from domain.decider import AnyRecorded
+from domain.order import OrderCompleted
+from gateways.spill import Spill
 from processmanager.what_if import Change, Tally, Told, WhatIf
 
 
@@ -17,22 +19,20 @@ class Compared(Struct, frozen=True):
     differs: int | None
     recorded: Tally
     otherwise: Tally
-
-    @property
-    def won(self) -> set[str]:
-        return self.otherwise.sold.keys() - self.recorded.sold.keys()
-
-    @property
-    def lost(self) -> set[str]:
-        return self.recorded.sold.keys() - self.otherwise.sold.keys()
+    won: int
+    lost: int
 
 
 class Comparing:
+    """Both replays keep what they must of each stream on disk, and of the sales only those that differ."""
+
     def __init__(self, change: Change) -> None:
-        self._as_it_was = WhatIf(Change())
-        self._otherwise = WhatIf(change)
+        self._as_it_was = WhatIf(Change(), Spill)
+        self._otherwise = WhatIf(change, Spill)
         self._events = self._position = 0
         self._differs: int | None = None
+        self._won: set[str] = set()
+        self._lost: set[str] = set()
 
     def take(self, page: Iterable[AnyRecorded]) -> None:
         """The next facts of the log."""
@@ -42,11 +42,28 @@ class Comparing:
             again = list(self._as_it_was.take(fact))
             if self._differs is None and again != [Told(fact.stream, fact.event)]:
                 self._differs = fact.position
-            for _ in self._otherwise.take(fact):
-                pass
+            for told in again:
+                _sold(told, self._lost, self._won)
+            for told in self._otherwise.take(fact):
+                _sold(told, self._won, self._lost)
 
     def compared(self) -> Compared:
         """What has come of it so far."""
         return Compared(
-            self._events, self._position, self._differs, self._as_it_was.tally, self._otherwise.tally
+            self._events,
+            self._position,
+            self._differs,
+            self._as_it_was.tally,
+            self._otherwise.tally,
+            len(self._won),
+            len(self._lost),
         )
+
+
+def _sold(told: Told, only_here: set[str], only_there: set[str]) -> None:
+    """A sale that both histories have is none that differs."""
+    if isinstance(told.event, OrderCompleted):
+        if told.stream in only_there:
+            only_there.remove(told.stream)
+        else:
+            only_here.add(told.stream)

@@ -24,6 +24,7 @@ _HALF = 16
 _TEXT = 4 * (LINK + _HALF) // 3
 _BEGIN, _END = b'"chain":"', b'"}'
 _MEMBER = len(_BEGIN) + _TEXT + len(_END)
+_MEMBER_OF = b"," + _BEGIN + b"%b" + _END
 _sizes = Struct(">QIIQ").pack
 
 
@@ -56,7 +57,7 @@ def confirmed(
     link = hashed.digest()
     hashed.update(metadata[: -_MEMBER - 1] + b"}")
     chain = link + hashed.digest()[:_HALF]
-    return chain if metadata.endswith(b"," + _BEGIN + b2a_base64(chain, newline=False) + _END) else None
+    return chain if metadata.endswith(_MEMBER_OF % b2a_base64(chain, newline=False)) else None
 
 
 def stand_in(frame: bytes, metadata: bytes) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from gateways.chain import LINK, NOTHING_BEFORE, carried, chain_of, confirmed, framed, parted, stand_in
+from gateways.chain import LINK, NOTHING_BEFORE, carried, chain_of, framed, parted, stand_in
 
 REMEMBERED = 50_000
 """Streams of which the last event is remembered, and as many again that were met before them."""
@@ -18,7 +18,7 @@ _Last = tuple[int, bytes | None]
 
 
 Tell = Callable[[int, int], None]
-"""Up to which position all is well, and which is the last."""
+"""How far it is, as a position, and which is the last."""
 
 
 class Verified(Struct, frozen=True, kw_only=True):
@@ -57,6 +57,21 @@ class Chains:
         chain = carried(metadata)
         self._remember(stream, revision, chain[:LINK] if chain else None)
 
+    def link(self, stream: str, revision: int) -> bytes | None:
+        """What an event with a chain goes on from; None if that wants a closer look, with ``take``."""
+        last = self._young.get(stream)
+        if last is not None:
+            return last[1] if last[0] == revision - 1 else None
+        return NOTHING_BEFORE if revision == 0 and stream not in self._old else None
+
+    def go_on(self, stream: str, revision: int, chain: bytes) -> None:
+        """The event behind ``link`` has this chain, as it was proved to."""
+        if revision == 0:
+            self.streams += 1
+            if len(self._young) >= REMEMBERED:
+                self._make_room()
+        self._young[stream] = revision, chain[:LINK]
+
     def take(
         self, stream: str, revision: int, position: int, type_: str, id_: bytes, data: bytes, metadata: bytes
     ) -> bytes:
@@ -68,20 +83,7 @@ class Chains:
             self._refuse_out_of_place(stream, revision, position, last)
             before = None
             self.streams += 1
-        name, kind = stream.encode(), type_.encode()
-        chain = confirmed(before or NOTHING_BEFORE, name, revision, id_, kind, data, metadata)
-        if chain is not None:
-            if len(self._young) >= REMEMBERED:
-                self._make_room()
-            self._young[stream] = revision, chain[:LINK]
-            return chain
-        frame = framed(name, revision, id_, kind, data)
-        return self._closely(before, stream, revision, position, frame, metadata)
-
-    def _closely(
-        self, before: bytes | None, stream: str, revision: int, position: int, frame: bytes, metadata: bytes
-    ) -> bytes:
-        """The same for what is rare, or wrong."""
+        frame = framed(stream.encode(), revision, id_, type_.encode(), data)
         bare, chain = parted(metadata)
         if chain is None:
             if before is not None:

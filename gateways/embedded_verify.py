@@ -1,8 +1,9 @@
 """The whole of the log's file verified: every event, the order of all, the head mark, the file itself."""
 
+import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Self
 
@@ -11,20 +12,28 @@ from gateways.damage import StoreDamaged
 from gateways.embedded_end import check_mark, log_end
 from gateways.embedded_file import SEALED, UNREADABLE, explain, open_unchecked
 from gateways.embedded_mark import HeadMark, Mark
-from gateways.embedded_proof import Proof
+from gateways.embedded_ranges import Apart, Proved, Range, prove, ranges
 from gateways.embedded_recorder import CREATE, TABLE
 from gateways.embedded_seals import CREATE_SEALS, NOTHING_SEALED, SEALS, first
 
+LONG = 100_000
+"""Events from which on it pays to start a process for a part of them."""
 
-def verify(path: Path, tell: Tell, expected: Mark | None = None) -> Verified:
+MOST_RANGES = 4
+"""Each takes some fifty megabytes."""
+
+
+def verify(path: Path, tell: Tell, expected: Mark | None = None, *, cut: int | None = None) -> Verified:
     """Verify the log as it is now; others may go on writing to it. Nothing is changed.
 
-    expected: a head mark that was kept elsewhere. Raises StoreDamaged, StoreUnavailable.
+    expected: a head mark that was kept elsewhere. cut: into how many ranges; None for what this machine has
+    the cores for, if the log is long. Raises StoreDamaged, StoreUnavailable.
     """
     mark = HeadMark.read(path)  # before the log is: others may write while we look
     try:
         with closing(open_unchecked(path)) as connection, _FileCheck(path) as check:
-            return _verified(connection, path, [each for each in (mark, expected) if each], check, tell)
+            marks = [each for each in (mark, expected) if each]
+            return _verified(connection, path, marks, check, tell, cut)
     except Flawed as flaw:
         raise StoreDamaged(f"{path} is damaged: {flaw}") from None
     except UNREADABLE as error:
@@ -32,16 +41,16 @@ def verify(path: Path, tell: Tell, expected: Mark | None = None) -> Verified:
 
 
 def _verified(
-    connection: sqlite3.Connection, path: Path, marks: list[Mark], check: "_FileCheck", tell: Tell
+    connection: sqlite3.Connection,
+    path: Path,
+    marks: list[Mark],
+    check: "_FileCheck",
+    tell: Tell,
+    cut: int | None,
 ) -> Verified:
     head, sealed = log_end(connection)
     begun = first(connection) if sealed else None
-    proof = Proof(connection, 0, None)
-    try:
-        for position in proof.run(head):
-            tell(position, head)
-    except UNREADABLE as error:
-        raise Flawed(f"what stands behind position {proof.position} cannot be read: {error}") from error
+    proved = _proved(connection, path, head, cut, tell)
     for mark in marks:
         check_mark(connection, path, mark, head)
     if begun is not None and begun.hash != NOTHING_SEALED:
@@ -55,14 +64,38 @@ def _verified(
     if what := check.result():
         raise Flawed(f"its events are whole, but not the file around them: {what}")
     _check_tables(connection, head)
-    chains = proof.chains
     return Verified(
         events=head,
-        streams=chains.streams,
-        unchained=chains.unchained,
+        streams=sum(each.streams for each in proved),
+        unchained=sum(each.unchained for each in proved),
         sealed_behind=None if begun is None else begun.position,
         head=None if sealed is None else str(Mark(sealed.position, sealed.hash)),
     )
+
+
+def _proved(
+    connection: sqlite3.Connection, path: Path, head: int, cut: int | None, tell: Tell
+) -> list[Proved]:
+    """Every range of the log, in order: the first flaw is told. The first range is looked at here."""
+    here, *others = ranges(connection, head, _cores(head) if cut is None else cut)
+    count = 1 + len(others)
+    with ExitStack() as stack:
+        apart = [stack.enter_context(Apart(path, each)) for each in others] if head >= LONG else []
+        proved = [prove(connection, here, lambda position: tell(position * count, head))]
+        for number, each in enumerate(others):
+            _meets(proved[-1], each)
+            proved.append(apart[number].result() if apart else prove(connection, each))
+    return proved
+
+
+def _cores(head: int) -> int:
+    return min(len(os.sched_getaffinity(0)), MOST_RANGES) if head >= LONG else 1
+
+
+def _meets(before: Proved, behind: Range) -> None:
+    """The seal that a range begins behind is the one that the range before it has proved."""
+    if before.seal != behind.seal:
+        raise Flawed(f"the seal at position {behind.after} is not what stands before it")
 
 
 class _FileCheck:

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,6 +25,8 @@ from domain.decider import AnyDecider, AnyRecorded, Refused, Unreadable
 from domain.money import Money
 from domain.order import CANCELLED_BY_BUYER, EXPIRED
 from domain.payment import PaymentCaptured, PaymentRequested
+
+V = TypeVar("V")
 
 SAME = timedelta(seconds=1)
 """A hold that was recorded within this of the new length stays as it was: clocks are read twice."""
@@ -43,22 +45,20 @@ class Change(Struct, frozen=True):
 
 
 class Tally(Struct):
-    """refused: how many holds, by the code of the rule. sold: the orders that were completed, and the price.
-    wasted: how long tickets were held for nothing."""
+    """refused: how many holds, by the code of the rule. sales: orders that were completed. revenue: theirs,
+    in minor units by currency. wasted: how long tickets were held for nothing."""
 
     listed: int = 0
     holds: int = 0
     expired: int = 0
     refused: dict[str, int] = {}
-    sold: dict[str, Money] = {}
+    sales: int = 0
+    revenue: dict[str, int] = {}
     wasted: timedelta = timedelta()
 
-    def revenue(self) -> dict[str, int]:
-        """In minor units, by currency."""
-        total: defaultdict[str, int] = defaultdict(int)
-        for price in self.sold.values():
-            total[price.currency] += price.amount
-        return dict(total)
+    def sell(self, price: Money) -> None:
+        self.sales += 1
+        self.revenue[price.currency] = self.revenue.get(price.currency, 0) + price.amount
 
 
 class Told(Struct, frozen=True):
@@ -86,17 +86,26 @@ TOO_MANY = "too_many_holds"
 TOO_DEAR = "price_above_the_cap"
 
 
+class Kept(Protocol[V]):
+    """Values by their keys. One that was taken out and altered is put in again."""
+
+    def get(self, key: str) -> V | None: ...
+
+    def put(self, key: str, value: V) -> None: ...
+
+
 class WhatIf:
     """Takes recorded facts in the log's order; gives those of the other history, and keeps its tally."""
 
-    def __init__(self, change: Change) -> None:
+    def __init__(self, change: Change, kept: Callable[[], Kept[Any]]) -> None:
+        """kept: makes what holds something of each stream of the log, and is as long as that."""
         self.tally = Tally()
         self._change = change
-        self._states: dict[str, Any] = {}
-        self._purchases: dict[str, _Purchase] = {}
+        self._states = kept()
+        self._purchases: Kept[_Purchase] = kept()
         self._open: defaultdict[str, set[str]] = defaultdict(set)
-        self._attempts: dict[str, str] = {}
-        self._unmade: set[str] = set()
+        self._attempts: Kept[str] = kept()
+        self._unmade: Kept[bool] = kept()
         self._due: list[tuple[datetime, str]] = []
 
     def take(self, fact: AnyRecorded) -> Iterator[Told]:
@@ -143,9 +152,10 @@ class WhatIf:
         hold, limit = self._change.hold, self._change.holds_per_buyer
         if hold is not None and abs(expires_at - at - hold) > SAME:
             expires_at = at + hold
-        purchase = self._purchases[event.order] = _Purchase(fact.key, event.buyer, at)
+        purchase = _Purchase(fact.key, event.buyer, at)
+        self._purchases.put(event.order, purchase)
         decided: tuple[Told, ...] | Refused = Refused(TOO_MANY, "The buyer holds enough tickets already")
-        if limit is None or len(self._open[event.buyer]) < limit:
+        if limit is None or len(self._open.get(event.buyer, ())) < limit:
             command = ticket.ReserveTicket(event.order, event.buyer, expires_at, own_allowed=True)
             decided = self._decide(ticket.ticket, fact.key, command)
         if isinstance(decided, Refused):
@@ -161,7 +171,7 @@ class WhatIf:
         yield from decided
 
     def _release(self, key: str, reason: str, at: datetime) -> Iterator[Told]:
-        purchase = self._purchases[key]
+        purchase = self._purchase(key)
         told = list(self._tell(ticket.ticket, purchase.ticket, ticket.ReleaseTicket(key, reason)))
         if told:
             self.tally.wasted += at - purchase.began
@@ -216,7 +226,7 @@ class WhatIf:
         placed = self._state(order.order, key)
         told = list(self._tell(order.order, key, order.CompleteOrder(payment)))
         if told:
-            self.tally.sold[key] = placed.terms.price
+            self.tally.sell(placed.terms.price)
         yield from told
 
     def _expire(self, key: str, at: datetime) -> Iterator[Told]:
@@ -233,15 +243,16 @@ class WhatIf:
     def _of_others(self, fact: AnyRecorded) -> Iterator[Told]:
         """As it was recorded, unless its order was never placed."""
         if isinstance(fact.event, PaymentRequested):
-            self._attempts[fact.key] = asked = fact.event.order
+            asked = fact.event.order
+            self._attempts.put(fact.key, asked)
             if (
                 self._is_touched(asked)
                 and getattr(self._state(order.order, asked), "payment", "") != fact.key
             ):
-                self._unmade.add(fact.key)
-        key = self._attempts.get(fact.key, fact.key)
+                self._unmade.put(fact.key, True)
+        key = self._attempts.get(fact.key) or fact.key
         purchase = self._purchases.get(key)
-        if fact.key in self._unmade or (purchase is not None and (purchase.gone or purchase.won)):
+        if self._unmade.get(fact.key) or (purchase is not None and (purchase.gone or purchase.won)):
             return
         yield Told(fact.stream, fact.event)
         if isinstance(fact.event, PaymentCaptured) and purchase is not None and purchase.touched:
@@ -254,6 +265,7 @@ class WhatIf:
             return
         if isinstance(held, ticket.Reserved) and held.order == key:
             purchase.won = True
+            self._purchases.put(key, purchase)
             yield from self._tell(ticket.ticket, purchase.ticket, ticket.SellTicket(key))
             yield from self._complete(key, payment)
 
@@ -264,7 +276,7 @@ class WhatIf:
         while self._due and self._due[0][0] < now:
             at, key = heappop(self._due)
             placed = self._state(order.order, key)
-            held = self._state(ticket.ticket, self._purchases[key].ticket)
+            held = self._state(ticket.ticket, self._purchase(key).ticket)
             if not isinstance(held, ticket.Reserved) or held.order != key:
                 continue
             if isinstance(placed, order.Paying) and placed.deadline > at:
@@ -291,13 +303,18 @@ class WhatIf:
         for event in decided:
             state = decider.evolve(state, event)
             self._close(event)
-        self._states[stream] = state
+        self._states.put(stream, state)
         return tuple(Told(stream, event) for event in decided)
 
     def _close(self, event: Any) -> None:
         """A hold that has ended does not count for its buyer any more."""
-        if isinstance(event, ticket.TicketReleased | ticket.TicketSold) and event.order in self._purchases:
-            self._open[self._purchases[event.order].buyer].discard(event.order)
+        if not isinstance(event, ticket.TicketReleased | ticket.TicketSold):
+            return
+        purchase = self._purchases.get(event.order)
+        if purchase is not None and (held := self._open.get(purchase.buyer)) is not None:
+            held.discard(event.order)
+            if not held:
+                del self._open[purchase.buyer]
 
     def _refuse(self, code: str) -> None:
         self.tally.refused[code] = self.tally.refused.get(code, 0) + 1
@@ -306,10 +323,12 @@ class WhatIf:
         return self._change.too_dear is not None and self._change.too_dear(price)
 
     def _is_gone(self, key: str) -> bool:
-        return key in self._purchases and self._purchases[key].gone
+        purchase = self._purchases.get(key)
+        return purchase is not None and purchase.gone
 
     def _is_touched(self, key: str) -> bool:
-        return key in self._purchases and self._purchases[key].touched
+        purchase = self._purchases.get(key)
+        return purchase is not None and purchase.touched
 
     def _follows(self, key: str) -> bool:
         """Whether it ends as it was recorded to."""
@@ -320,4 +339,12 @@ class WhatIf:
         return self._follows(key) or isinstance(self._state(order.order, key), order.Paying)
 
     def _state(self, decider: AnyDecider, key: str) -> Any:
-        return self._states.get(decider.stream(key), decider.initial)
+        state = self._states.get(decider.stream(key))
+        return decider.initial if state is None else state
+
+    def _purchase(self, key: str) -> _Purchase:
+        """One that is known to be there."""
+        purchase = self._purchases.get(key)
+        if purchase is None:
+            raise LookupError(f"order {key} was never begun")
+        return purchase

@@ -98,13 +98,13 @@ def _figures(tally: "Tally") -> dict[str, int]:
         "tickets listed": tally.listed,
         "holds": tally.holds,
         "holds that expired unpaid": tally.expired,
-        "sales": len(tally.sold),
+        "sales": tally.sales,
         "minutes held for nothing": round(tally.wasted.total_seconds() / 60),
     }
 
 
 def _with_revenue(tally: "Tally") -> dict[str, int]:
-    revenue = sorted(tally.revenue().items())
+    revenue = sorted(tally.revenue.items())
     return _figures(tally) | {f"revenue in minor units of {currency}": amount for currency, amount in revenue}
 
 
@@ -116,8 +116,8 @@ def _json(compared: "Compared") -> None:
         "position": compared.position,
         "recorded": _with_revenue(compared.recorded),
         "otherwise": _with_revenue(compared.otherwise),
-        "sales won": len(compared.won),
-        "sales lost": len(compared.lost),
+        "sales won": compared.won,
+        "sales lost": compared.lost,
         "refused": compared.otherwise.refused,
     }
     sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
@@ -134,7 +134,7 @@ def _table(compared: "Compared") -> None:
     for name, was in recorded.items():
         would = otherwise[name]
         table.add_row(name, f"{was:,}", f"{would:,}", f"{would - was:+,}" if would != was else "")
-    earned, would_be = compared.recorded.revenue(), compared.otherwise.revenue()
+    earned, would_be = compared.recorded.revenue, compared.otherwise.revenue
     for currency in sorted(earned | would_be):
         before, after = (Money(each.get(currency, 0), currency) for each in (earned, would_be))
         more = "+" if after.amount > before.amount else ""
@@ -143,7 +143,7 @@ def _table(compared: "Compared") -> None:
         )
     console = Console(highlight=False)
     console.print(table)
-    console.print(f"\nSales won: {len(compared.won):,}, at least. Sales lost: {len(compared.lost):,}.")
+    console.print(f"\nSales won: {compared.won:,}, at least. Sales lost: {compared.lost:,}.")
     for code, count in sorted(compared.otherwise.refused.items()):
         console.print(f"Refused: {count:,} ({code}).")
     console.print(f"The policy as it was gives the recorded {compared.events:,} events again.")

@@ -3,12 +3,11 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from domain.decider import AnyRecorded
-from gateways.analysis.columns import Column, Row, Table
-from gateways.analysis.writers import BATCH
+from gateways.analysis.columns import Column, Columns, Table
 from projections.file import HOUSEKEEPING, MEMORY, connect
 from projections.held import Held
 from projections.projection import Projection, moment
@@ -97,6 +96,10 @@ def _column(name: str, type_: str) -> Column:
     return Column(called, "integer" if type_.startswith("INT") else "text", MEANINGS.get(called, ""))
 
 
+BATCH = 1_000
+"""Rows that are read at once."""
+
+
 class Rebuilt:
     """A read model in a file of its own at ``path``, made from the log up to wherever it is fed to."""
 
@@ -113,23 +116,22 @@ class Rebuilt:
         """End the feeding. The streams that could not be applied: what they say is missing."""
         return self._rebuild.finish()
 
-    def rows(self, table: str) -> Iterator[list[Row]]:
+    def batches(self, table: str) -> Iterator[Columns]:
         """A table, a batch at a time, in the file's own order."""
         columns = tables(self._projection)[table].columns
-        times = [index for index, column in enumerate(columns) if column.kind == "time"]
+        times = [column.kind == "time" for column in columns]
         with closing(connect(self.path, read_only=True)) as connection:
             yield from _batches(connection, table, times)
 
 
-def _batches(connection: sqlite3.Connection, table: str, times: list[int]) -> Iterator[list[Row]]:
+def _batches(connection: sqlite3.Connection, table: str, times: list[bool]) -> Iterator[Columns]:
     cursor = connection.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - a name from the projection's own schema
-    while found := cursor.fetchmany(BATCH):
-        yield [_with_times(row, times) for row in found]
+    while rows := cursor.fetchmany(BATCH):
+        columns = zip(*rows, strict=True)
+        yield [
+            _moments(column) if is_time else column for column, is_time in zip(columns, times, strict=True)
+        ]
 
 
-def _with_times(row: tuple[Any, ...], times: list[int]) -> Row:
-    values = list(row)
-    for index in times:
-        if values[index] is not None:
-            values[index] = moment(values[index])
-    return tuple(values)
+def _moments(column: Sequence[int | None]) -> list[datetime | None]:
+    return [None if value is None else moment(value) for value in column]

@@ -10,20 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow
 from msgspec import Struct
 
 from domain.decider import AnyRecorded
 from domain.money import THREE_DECIMALS, ZERO_DECIMALS
-from gateways.analysis.columns import EVENTS, Row, Table, event_rows
+from gateways.analysis.arrow import GROUP, arrow_schema, record_batch
+from gateways.analysis.columns import EVENTS, Columns, Table, event_columns
 from gateways.analysis.event_views import views
 from gateways.analysis.questions import MAJOR, BadQuestion
-from gateways.analysis.writers import BATCH, arrow_schema, record_batch
 
 MEMORY = "256MB"
 """The most that a question may keep in memory."""
 
 SPILL = "4GB"
 """The most that it may put on disk besides. It is gone afterwards."""
+
+PAGE = 10_000
+"""Rows of an answer that are fetched at once."""
 
 _READING = {"SELECT", "EXPLAIN"}
 _LOCKED = """
@@ -51,7 +55,7 @@ class Warehouse:
         """folder: an empty directory for the database. models: tables of read models, by their full names."""
         self._path = folder / "log.duckdb"
         self._database = duckdb.connect(str(self._path), config={"memory_limit": MEMORY})
-        self._pending: list[Row] = []
+        self._pending: dict[str, list[pyarrow.RecordBatch]] = {}
         self._make(EVENTS)
         for view in views():
             self._database.execute(view)
@@ -69,23 +73,25 @@ class Warehouse:
 
     def take(self, page: Sequence[AnyRecorded]) -> None:
         """The next events of the log."""
-        self._pending += event_rows(page)
-        if len(self._pending) >= BATCH:
-            self.fill(EVENTS, self._pending)
-            self._pending = []
+        self.fill(EVENTS, event_columns(page))
 
-    def fill(self, table: Table, rows: Sequence[Row]) -> None:
-        """Rows of a table that was made."""
-        import pyarrow as pa
+    def fill(self, table: Table, columns: Columns) -> None:
+        """More rows of a table that was made."""
+        batch = record_batch(columns, arrow_schema(table))
+        pending = self._pending.setdefault(table.name, [])
+        pending.append(batch)
+        if sum(batch.num_rows for batch in pending) >= GROUP:
+            self._insert(table.name)
 
-        batch = pa.Table.from_batches([record_batch(rows, arrow_schema(table))])
-        self._database.register("batch", batch)
-        self._database.execute(f"INSERT INTO {table.name} SELECT * FROM batch")  # noqa: S608 - our own name
+    def _insert(self, table: str) -> None:
+        self._database.register("batch", pyarrow.Table.from_batches(self._pending.pop(table)))
+        self._database.execute(f"INSERT INTO {table} SELECT * FROM batch")  # noqa: S608 - our own name
         self._database.unregister("batch")
 
     def opened(self) -> "Questions":
         """End the filling, and take questions."""
-        self.fill(EVENTS, self._pending)
+        for table in list(self._pending):
+            self._insert(table)
         self._database.close()
         return Questions(self._path)
 
@@ -110,7 +116,7 @@ class Questions:
 
     def _rows(self, asked: Any) -> Iterator[tuple[Any, ...]]:
         try:
-            while rows := asked.fetchmany(BATCH):
+            while rows := asked.fetchmany(PAGE):
                 yield from rows
         except duckdb.Error as error:
             raise BadQuestion(said(error)) from None

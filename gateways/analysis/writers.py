@@ -1,30 +1,23 @@
-"""Rows into files: Parquet, CSV or JSON lines, a batch at a time, whatever the length of the table."""
+"""Tables into files: Parquet, CSV or JSON lines, some rows at a time, whatever the length of the table."""
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, Any, Protocol
 
 from msgspec import Raw, json
 
-from gateways.analysis.columns import Row, Table
-
-if TYPE_CHECKING:
-    import pyarrow
-
-BATCH = 10_000
-"""Rows that are kept before they are written: some ten megabytes of events."""
-
-
-_REPEATED = frozenset("category type actor schema currency status kind state standing seller buyer".split())
-"""Columns of few values, which a dictionary makes smaller; for the others it would be made in vain."""
+from gateways.analysis.arrow import Parquet
+from gateways.analysis.columns import Columns, Table
 
 
 class Writer(Protocol):
     """Writes one table to an open binary file."""
 
-    def write(self, rows: Sequence[Row]) -> None: ...
+    def write(self, columns: Columns) -> None:
+        """Some more rows. Fast for some hundreds at once."""
+        ...
 
     def close(self) -> None:
         """Write what the format wants at its end. The file stays open."""
@@ -40,9 +33,9 @@ class JsonLines:
         self._json = [index for index, each in enumerate(table.columns) if each.kind == "json"]
         self._encode = json.Encoder().encode
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, columns: Columns) -> None:
         lines = bytearray()
-        for row in rows:
+        for row in zip(*columns, strict=True):
             values = list(row)
             for index in self._json:
                 if values[index] is not None:
@@ -62,7 +55,8 @@ class Csv:
         self._csv = csv.writer(self._text)
         self._csv.writerow(table.names)
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, columns: Columns) -> None:
+        rows = zip(*columns, strict=True)
         self._csv.writerows([[_csv_value(value) for value in row] for row in rows])
 
     def close(self) -> None:
@@ -73,48 +67,6 @@ def _csv_value(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     return value
-
-
-class Parquet:
-    """Row groups of one batch each, with the meaning of each column in the file's own schema."""
-
-    def __init__(self, table: Table, file: IO[bytes]) -> None:
-        from pyarrow import parquet
-
-        self._schema = arrow_schema(table)
-        few = [each.name for each in table.columns if each.name in _REPEATED]
-        self._writer = parquet.ParquetWriter(file, self._schema, compression="zstd", use_dictionary=few)
-
-    def write(self, rows: Sequence[Row]) -> None:
-        self._writer.write_batch(record_batch(rows, self._schema))
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-def arrow_schema(table: Table) -> "pyarrow.Schema":
-    """The columns in Arrow's types. A column's meaning is its field's metadata ``description``."""
-    import pyarrow as pa
-
-    types = {
-        "integer": pa.int64(),
-        "text": pa.string(),
-        "time": pa.timestamp("us", "UTC"),
-        "json": pa.string(),
-    }
-    return pa.schema([
-        pa.field(each.name, types[each.kind], metadata={"description": each.meaning})
-        for each in table.columns
-    ])  # fmt: skip
-
-
-def record_batch(rows: Sequence[Row], schema: "pyarrow.Schema") -> "pyarrow.RecordBatch":
-    """Rows as Arrow's columns."""
-    import pyarrow as pa
-
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [() for _ in schema]
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 WRITERS: dict[str, Callable[[Table, IO[bytes]], Writer]] = {

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 from uuid import UUID
 
 import pytest
@@ -17,9 +17,9 @@ from deploy.log_beside import Log
 from deploy.parts import PROJECTIONS
 from deploy.when import Span
 from domain.decider import AnyRecorded
-from gateways.analysis.columns import EVENTS, Row
+from gateways.analysis.arrow import GROUP, Parquet
+from gateways.analysis.columns import EVENTS, Columns
 from gateways.analysis.models import tables
-from gateways.analysis.writers import BATCH
 from gateways.codec import StoredFact
 from gateways.embedded_recorder import EventRecorder
 from tests.analysis.asking import told
@@ -182,24 +182,58 @@ def test_an_event_that_cannot_be_read_is_exported_with_the_reason(tmp_path: Path
     assert "someone" not in exported(data, "--anonymise")
 
 
-def test_however_long_the_log_only_a_batch_of_it_is_kept() -> None:
+class _Long:
+    """A hundred thousand facts, fifty on a page."""
+
+    async def pages(self) -> AsyncIterator[Sequence[AnyRecorded]]:
+        for _ in range(2_000):
+            yield FACTS[:50]
+
+
+def test_however_long_the_log_only_a_page_of_it_is_kept() -> None:
     kept: list[int] = []
 
-    class Long:
-        async def pages(self) -> AsyncIterator[Sequence[AnyRecorded]]:
-            for _ in range(2_000):
-                yield FACTS[:50]
-
     class Counting:
-        def write(self, rows: Sequence[Row]) -> None:
-            kept.append(len(rows))
+        def write(self, columns: Columns) -> None:
+            kept.append(len(columns[0]))
 
         def close(self) -> None: ...
 
-    log = cast("Log", Long())
-    count = asyncio.run(write_events(log, Span(), None, Counting(), None, lambda _: None))
+    count = asyncio.run(write_events(cast("Log", _Long()), Span(), None, Counting(), None, lambda _: None))
     assert count == sum(kept) == 100_000
-    assert max(kept) <= BATCH + 50
+    assert max(kept) == 50
+
+
+def test_a_long_table_in_parquet_is_whole_and_in_order_in_row_groups_of_bounded_size(tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    out = tmp_path / "log.parquet"
+    with out.open("wb") as file:
+        writer = Parquet(EVENTS, file)
+        asyncio.run(write_events(cast("Log", _Long()), Span(), None, writer, None, lambda _: None))
+        writer.close()
+    found = parquet.ParquetFile(out).metadata
+    sizes = [found.row_group(number).num_rows for number in range(found.num_row_groups)]
+    assert sizes == [GROUP] * (100_000 // GROUP)
+    assert parquet.read_table(out)["position"].to_pylist() == [fact.position for fact in FACTS[:50]] * 2_000
+
+
+def test_a_full_disk_while_parquet_is_written_is_told() -> None:
+    class Full:
+        closed = False
+
+        def write(self, _: bytes) -> int:
+            raise OSError(28, "No space left on device")
+
+        def flush(self) -> None: ...
+
+    def fill() -> None:
+        writer = Parquet(EVENTS, cast("IO[bytes]", Full()))
+        asyncio.run(write_events(cast("Log", _Long()), Span(), None, writer, None, lambda _: None))
+        writer.close()
+
+    with pytest.raises(OSError, match="No space left"):
+        fill()
 
 
 # ── Read models ───────────────────────────────────────────────────────────────────────────────────

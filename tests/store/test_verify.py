@@ -2,13 +2,14 @@
 
 import random
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from domain.decider import NO_STREAM
-from gateways import chain_proof, embedded_end
+from gateways import chain_proof, embedded_end, embedded_verify
 from gateways.chain import carried, carrying, chain_of, parted
 from gateways.chain_proof import Verified
 from gateways.codec import StoredFact
@@ -318,3 +319,49 @@ def test_what_is_no_log_is_no_sound_one(path: Path, held: bytes) -> None:
     put(path, held)
     with pytest.raises(StoreUnavailable, match=r"is empty|is damaged or is no log"):
         verified(path)
+
+
+# ── In ranges, each by a process of its own ───────────────────────────────────────────────────────
+
+
+async def test_a_log_in_ranges_is_proved_to_be_what_it_is_as_a_whole(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await proving.write(path, random.Random(7))
+    whole = verified(path)
+    assert [verify(path, lambda *_: None, cut=cut) for cut in (2, 3, 1_000)] == [whole] * 3
+    monkeypatch.setattr(embedded_verify, "LONG", 1)
+    assert verify(path, lambda *_: None, cut=3) == whole
+
+
+async def test_of_two_flaws_in_two_ranges_the_first_is_named(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await proving.write(path, random.Random(7))
+    last = len(metadata(path))
+    change(path, f"UPDATE stored_events SET state=x'00' WHERE rowid IN ({last // 2 - 3}, {last - 1})")
+    monkeypatch.setattr(embedded_verify, "LONG", 1)
+    for cut in (1, 2, 4):
+        with pytest.raises(StoreDamaged, match=f"position {last // 2 - 3} was altered"):
+            verify(path, lambda *_: None, cut=cut)
+
+
+async def test_a_flaw_in_the_last_range_is_found_by_the_process_that_has_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await proving.write(path, random.Random(7))
+    last = len(metadata(path))
+    change(path, f"UPDATE stored_events SET state=x'00' WHERE rowid={last - 1}")
+    monkeypatch.setattr(embedded_verify, "LONG", 1)
+    with pytest.raises(StoreDamaged, match=f"position {last - 1} was altered"):
+        verify(path, lambda *_: None, cut=2)
+
+
+async def test_a_process_that_dies_over_its_range_proves_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await proving.write(path, random.Random(7))
+    monkeypatch.setattr(embedded_verify, "LONG", 1)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(StoreUnavailable, match="could not be looked at"):
+        verify(path, lambda *_: None, cut=2)

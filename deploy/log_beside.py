@@ -1,6 +1,6 @@
 """The log that a command reads, wherever it is: in a data directory, or on EventStoreDB."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -33,8 +33,11 @@ class Log(Protocol):
         """The last position. Raises StoreUnavailable."""
         ...
 
-    def pages(self) -> AsyncGenerator[Sequence[AnyRecorded], None]:
-        """The whole log as it is now. Raises StoreUnavailable."""
+    def pages(self, without: Collection[str] = ()) -> AsyncGenerator[Sequence[AnyRecorded], None]:
+        """The whole log as it is now. Raises StoreUnavailable.
+
+        without: types of events that nobody needs. They are left out where that costs less.
+        """
         ...
 
     def facts(self, *, after: int, stream: str | None, follow: bool) -> AsyncIterator[AnyRecorded]:
@@ -77,8 +80,8 @@ class _InDirectory:
     def head(self) -> int:
         return log_reader.head(self._path)
 
-    def pages(self) -> AsyncGenerator[Sequence[AnyRecorded], None]:
-        return log_reader.pages(self._path)
+    def pages(self, without: Collection[str] = ()) -> AsyncGenerator[Sequence[AnyRecorded], None]:
+        return log_reader.pages(self._path, without)
 
     def facts(self, *, after: int, stream: str | None, follow: bool) -> AsyncIterator[AnyRecorded]:
         return log_reader.facts(self._path, after=after, stream=stream, follow=follow)
@@ -101,7 +104,7 @@ class _OnEventStoreDB:
     def head(self) -> int:
         return self._log.head()
 
-    def pages(self) -> AsyncGenerator[Sequence[AnyRecorded], None]:
+    def pages(self, without: Collection[str] = ()) -> AsyncGenerator[Sequence[AnyRecorded], None]:
         return self._log.pages()
 
     async def near(self, at: datetime) -> int:

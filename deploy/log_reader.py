@@ -1,7 +1,7 @@
 """Reading the log of a data directory from beside the server: nothing is ever written."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from deploy.failing import WRONG_SETTINGS, Failed
 from domain.decider import NO_STREAM, AnyRecorded
 from gateways.codec import Codec
 from gateways.embedded_file import open_checked
-from gateways.embedded_reader import LogReader
+from gateways.embedded_reader import PAGE, LogReader
 
 LOOK = 0.05
 """Seconds between two looks for what was appended."""
@@ -43,14 +43,19 @@ async def facts(
                 await asyncio.sleep(LOOK)
 
 
-async def pages(path: Path) -> AsyncGenerator[Sequence[AnyRecorded], None]:
-    """The whole log as it is now, page by page. Raises as ``facts`` does."""
+async def pages(path: Path, without: Collection[str] = ()) -> AsyncGenerator[Sequence[AnyRecorded], None]:
+    """The whole log as it is now, page by page. Raises as ``facts`` does.
+
+    without: types of events that are left out, which costs less than passing over them.
+    """
     with closing(_open(path)) as reader:
         after, end = 0, reader.head()
         while after < end:
-            page = await reader.log(after)
-            after = page[-1].position
-            yield page
+            until = min(after + PAGE, end)
+            page = await (reader.log_without(without, after, until) if without else reader.log(after))
+            after = until if without else page[-1].position
+            if page:
+                yield page
 
 
 async def stream(path: Path, stream: str, after: int = NO_STREAM) -> Sequence[AnyRecorded]:

@@ -53,7 +53,7 @@ async def rebuilt(log: Log, projection: Projection, slot: Path, tell: Tell) -> t
     new = generations.unused(live)
     rebuild = Rebuild(projection, new, log.kind)
     try:
-        await _feed(rebuild, log.pages(), _position(live), tell)
+        await _feed(rebuild, log.pages(projection.of_no_interest), _position(live), tell)
         comparison = Comparison(live, new)
         await _feed_rest(rebuild, log, comparison.position, tell)
         _refuse_gaps(projection, rebuild.finish())

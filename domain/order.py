@@ -329,23 +329,31 @@ def evolve(state: State, event: Event) -> State:
     if isinstance(state, Unplaced):
         raise ValueError(f"{type(event).__name__} in an order that was never placed")
     match event:
-        case PaymentStarted(payment, method, grace_until, request, at):
-            return Paying(state.terms, state.failures, payment, method, grace_until, request, at)
+        case PaymentStarted():
+            return Paying(
+                state.terms,
+                state.failures,
+                event.payment,
+                event.method,
+                event.grace_until,
+                event.request,
+                event.at,
+            )
         case PaymentFailed():
             failures = (*state.failures, event)
             if isinstance(state, Revived):
                 return Revived(state.terms, failures, state.payment, state.deadline)
             return AwaitingPayment(state.terms, failures)
-        case OrderCompleted(payment):
-            return Completed(state.terms, state.failures, payment, isinstance(state, Revived))
-        case OrderCancelled(reason):
+        case OrderCompleted():
+            return Completed(state.terms, state.failures, event.payment, isinstance(state, Revived))
+        case OrderCancelled():
             in_flight = state.payment if isinstance(state, Paying | Revived) else None
             again = state.deadline if isinstance(state, Revived) else None
-            return Cancelled(state.terms, state.failures, reason, in_flight, again)
-        case OrderRevived(payment, expires_at):
-            return Revived(state.terms, state.failures, payment, expires_at)
-        case LatePaymentRefused(payment, reason):
-            return Cancelled(state.terms, state.failures, EXPIRED, payment, refused=reason)
+            return Cancelled(state.terms, state.failures, event.reason, in_flight, again)
+        case OrderRevived():
+            return Revived(state.terms, state.failures, event.payment, event.expires_at)
+        case LatePaymentRefused():
+            return Cancelled(state.terms, state.failures, EXPIRED, event.payment, refused=event.reason)
         case _:
             assert_never(event)
 

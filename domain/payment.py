@@ -287,18 +287,18 @@ def evolve(state: State, event: Event) -> State:
         raise ValueError(f"{type(event).__name__} in a payment that was never requested")
     request = state.request
     match event:
-        case PaymentPending(reference):
-            return Pending(request, reference)
-        case PaymentActionRequired(reference, action):
-            return ActionRequired(request, reference, action)
-        case PaymentAuthorized(reference):
-            return Authorized(request, reference)
-        case PaymentDeclined(code, message):
-            return Declined(request, code, message)
-        case PaymentCaptured(reference):
-            return Captured(request, reference)
-        case PaymentVoided(reason):
-            return Voided(request, reason)
+        case PaymentPending():
+            return Pending(request, event.reference)
+        case PaymentActionRequired():
+            return ActionRequired(request, event.reference, event.action)
+        case PaymentAuthorized():
+            return Authorized(request, event.reference)
+        case PaymentDeclined():
+            return Declined(request, event.code, event.message)
+        case PaymentCaptured():
+            return Captured(request, event.reference)
+        case PaymentVoided():
+            return Voided(request, event.reason)
     if not isinstance(state, Captured | Disputed | ChargedBack | Refunding | Refunded):
         raise ValueError(f"{type(event).__name__} in a payment that took no money")
     return _evolve_taken(state, event)

@@ -331,17 +331,17 @@ def evolve(state: State, event: Event) -> State:
         raise ValueError(f"{type(event).__name__} in a ticket that was never listed")
     listing = state.listing
     match event:
-        case TicketEdited(title, price):
-            edited = Listing(listing.seller, title, price, listing.version + 1, _as_listed(listing))
-            return Available(edited)
-        case TicketReserved(order, buyer, _, expires_at):
-            return Reserved(_next(listing), order, buyer, expires_at)
+        case TicketEdited():
+            version, first = listing.version + 1, _as_listed(listing)
+            return Available(Listing(listing.seller, event.title, event.price, version, first))
+        case TicketReserved():
+            return Reserved(_next(listing), event.order, event.buyer, event.expires_at)
         case TicketReleased() | TicketReturned():
             return Available(_next(listing))
-        case TicketSold(order):
+        case TicketSold():
             if not isinstance(state, Reserved):
                 raise ValueError("TicketSold in a ticket that was not reserved")
-            return Sold(listing, order, state.buyer, state.expires_at)
+            return Sold(listing, event.order, state.buyer, state.expires_at)
         case TicketDelisted():
             return Delisted(listing)
         case _:

@@ -6,7 +6,7 @@ says so where it is read, whatever was looked at when it was opened.
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -28,6 +28,7 @@ _SELECT = f"""SELECT rowid, originator_id, originator_version, topic, state, eve
 _STREAM = f"""{_SELECT} WHERE originator_id=? AND originator_version>?
     ORDER BY originator_version LIMIT {PAGE}"""
 _LOG = f"{_SELECT} WHERE rowid>? ORDER BY rowid LIMIT {PAGE}"
+_COUNT = f"SELECT count(*) FROM {TABLE} WHERE rowid>? AND rowid<=?"  # noqa: S608 - constants only
 _HEAD = f"SELECT max(rowid) FROM {TABLE}"  # noqa: S608 - constants only
 _STREAMS = f"SELECT DISTINCT originator_id FROM {TABLE}"  # noqa: S608 - constants only
 
@@ -84,6 +85,22 @@ class LogReader:
         """At most PAGE events of the whole log behind position ``after``. Raises StoreUnavailable."""
         events = await self._read(_LOG, after)
         if [event.position for event in events] != [*range(after + 1, after + 1 + len(events))]:
+            raise StoreDamaged(f"{self._path} is damaged: events are missing behind position {after}")
+        return events
+
+    async def log_without(self, types: Collection[str], after: int, until: int) -> Sequence[AnyRecorded]:
+        """The events behind position ``after`` up to ``until`` that are of none of ``types``.
+
+        Those that are left out are counted and not looked at. Raises StoreUnavailable.
+        """
+        left_out = ",".join("?" * len(types))
+        chosen = f"{_SELECT} WHERE rowid>? AND rowid<=? AND topic NOT IN ({left_out}) ORDER BY rowid"
+        events = await self._read(chosen, after, until, *types)
+        try:
+            (count,) = self._connection.execute(_COUNT, (after, until)).fetchone()
+        except sqlite3.Error as error:
+            raise explain(error, self._path) from error
+        if count != until - after:
             raise StoreDamaged(f"{self._path} is damaged: events are missing behind position {after}")
         return events
 

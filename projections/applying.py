@@ -11,15 +11,12 @@ from contextlib import suppress
 from datetime import datetime
 
 from domain.decider import AnyRecorded, Unreadable
-from domain.deciders import DECIDERS
 from projections import held as holding
 from projections.file import is_files_fault
 from projections.held import Held, RetryRule
 from projections.projection import Projection, Statement
 
 log = logging.getLogger("admitone.projections")
-
-_KNOWN = frozenset(event.__name__ for decider in DECIDERS for event in decider.events)
 
 
 class NotReadable(Exception):
@@ -42,7 +39,7 @@ class Applier:
         self._rule = rule
         self._now = now
         self._types = frozenset(projection.events)
-        self._of_no_interest = _KNOWN - {event.__name__ for event in projection.events}
+        self._of_no_interest = projection.of_no_interest
         self._categories = projection.categories
         self.recall()
 

@@ -69,6 +69,14 @@ class Projection(Struct, frozen=True):
         wanted = set(self.events)
         return frozenset(each.category for each in DECIDERS if wanted.intersection(each.events))
 
+    @property
+    def of_no_interest(self) -> frozenset[str]:
+        """The names of the event types that are known, and not its own."""
+        return _KNOWN - {event.__name__ for event in self.events}
+
+
+_KNOWN = frozenset(event.__name__ for decider in DECIDERS for event in decider.events)
+
 
 def by_type(handlers: Mapping[type, Handler]) -> Callable[[AnyRecorded], Iterable[Statement]]:
     """An ``apply`` with one function for each event type."""

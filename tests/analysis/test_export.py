@@ -5,7 +5,7 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 from uuid import UUID
@@ -185,7 +185,7 @@ def test_an_event_that_cannot_be_read_is_exported_with_the_reason(tmp_path: Path
 class _Long:
     """A hundred thousand facts, fifty on a page."""
 
-    async def pages(self) -> AsyncIterator[Sequence[AnyRecorded]]:
+    async def pages(self, without: Collection[str] = ()) -> AsyncIterator[Sequence[AnyRecorded]]:
         for _ in range(2_000):
             yield FACTS[:50]
 

@@ -43,7 +43,7 @@ STREAM = 20_000
 
 
 class Run(Struct, frozen=True):
-    """What a command took: seconds, and megabytes at most."""
+    """What a command took: seconds, and megabytes at most of the largest of its processes."""
 
     seconds: float
     megabytes: int
@@ -186,7 +186,7 @@ def _figure(task: Task, long: int, short: int, after: Run, before: Run, floor: f
         share=rate / floor,
         floor=FLOOR,
         wanted=task.wanted,
-        note=f"{after.megabytes} MB at most (≤ {MEMORY}); "
+        note=f"{after.megabytes} MB at most in one process (≤ {MEMORY}); "
         f"{rate * before.seconds / short:.2f} of the rate of a tenth of the log",
     )
 

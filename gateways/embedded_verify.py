@@ -8,7 +8,7 @@ from typing import Self
 
 from gateways.chain_proof import Flawed, Tell, Verified
 from gateways.damage import StoreDamaged
-from gateways.embedded_end import check_mark, log_end
+from gateways.embedded_end import check_given, check_mark, log_end
 from gateways.embedded_file import SEALED, UNREADABLE, explain, open_unchecked
 from gateways.embedded_mark import HeadMark, Mark
 from gateways.embedded_proof import Proof
@@ -19,12 +19,15 @@ from gateways.embedded_seals import CREATE_SEALS, NOTHING_SEALED, SEALS, first
 def verify(path: Path, tell: Tell, expected: Mark | None = None) -> Verified:
     """Verify the log as it is now; others may go on writing to it. Nothing is changed.
 
-    expected: a head mark that was kept elsewhere. Raises StoreDamaged, StoreUnavailable.
+    expected: a head mark that was kept elsewhere. Raises StoreDamaged, MarkDiffers, StoreUnavailable.
     """
     mark = HeadMark.read(path)  # before the log is: others may write while we look
     try:
         with closing(open_unchecked(path)) as connection, _FileCheck(path) as check:
-            return _verified(connection, path, [each for each in (mark, expected) if each], check, tell)
+            verified = _verified(connection, path, mark, check, tell)
+            if expected is not None:
+                check_given(connection, path, expected, verified.events)
+            return verified
     except Flawed as flaw:
         raise StoreDamaged(f"{path} is damaged: {flaw}") from None
     except UNREADABLE as error:
@@ -32,7 +35,7 @@ def verify(path: Path, tell: Tell, expected: Mark | None = None) -> Verified:
 
 
 def _verified(
-    connection: sqlite3.Connection, path: Path, marks: list[Mark], check: "_FileCheck", tell: Tell
+    connection: sqlite3.Connection, path: Path, mark: Mark | None, check: "_FileCheck", tell: Tell
 ) -> Verified:
     head, sealed = log_end(connection)
     begun = first(connection) if sealed else None
@@ -42,7 +45,7 @@ def _verified(
             tell(position, head)
     except UNREADABLE as error:
         raise Flawed(f"what stands behind position {proof.position} cannot be read: {error}") from error
-    for mark in marks:
+    if mark is not None:
         check_mark(connection, path, mark, head)
     if begun is not None and begun.hash != NOTHING_SEALED:
         raise Flawed(f"the seals before position {begun.position} are missing")

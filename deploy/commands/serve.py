@@ -51,7 +51,8 @@ def _serve(told: Settings, options: dict[str, str | None], listener: socket.sock
     from deploy.workers import Supervisor
     from gateways.leases import claim_slot
 
-    places, supervisor = Places(told.data), None
+    places = Places(told.data)
+    supervisor: Supervisor | None = None
 
     def undo() -> None:
         if supervisor is None or not supervisor.served:

@@ -12,7 +12,7 @@ from pathlib import Path
 from deploy.background import Background
 from deploy.hearsay import BOARD, Hearsay
 from deploy.keeper import Keeper
-from deploy.keys import kept_key, receipt_keys
+from deploy.keys import receipt_keys, session_keys
 from deploy.parts import (
     MODELS,
     NAMES,
@@ -179,7 +179,7 @@ def _webhooks(parts: Parts) -> Webhooks | None:
 
 def _http_options(settings: Settings, places: Places) -> HttpOptions:
     return HttpOptions(
-        jwt_keys=settings.jwt_key or (kept_key(places.key),),
+        jwt_keys=session_keys(settings, places),
         classic_sessions=settings.classic_sessions,
         session_cookie=settings.session_cookie,
         secure_cookies=settings.secure_cookies,

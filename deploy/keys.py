@@ -32,6 +32,11 @@ def kept_key(path: Path, lost: str = SIGNED_OUT) -> bytes:
         return _read(path, lost)
 
 
+def session_keys(settings: Settings, places: Places) -> tuple[bytes, ...]:
+    """The keys of sessions; the first signs. Raises as ``kept_key`` does."""
+    return settings.jwt_key or (kept_key(places.key),)
+
+
 def receipt_keys(settings: Settings, places: Places) -> ReceiptKeys:
     """The keys that receipts are signed with. Raises as ``kept_key`` does."""
     lost = "receipts of before are then confirmed by the log alone"

@@ -1,6 +1,7 @@
 """Where everything lies in the data directory."""
 
 from pathlib import Path
+from shutil import rmtree
 
 from msgspec import Struct
 
@@ -9,6 +10,18 @@ class Places(Struct, frozen=True):
     """The files of one data directory. Only the log and the accounts cannot be made anew."""
 
     root: Path
+
+    def clear(self, ledger: Path) -> None:
+        """Remove all of them, and nothing else that may lie there. Raises OSError.
+
+        ledger: of the card simulator, which may lie elsewhere; then it stays.
+        """
+        for name in (self.read_models, self.services):
+            rmtree(name, ignore_errors=True)
+        files = (self.log, self.accounts, self.rates, *([ledger] if ledger.parent == self.root else []))
+        beside = [path for file in files for path in self.root.glob(f"{file.name}*")]
+        for path in (*beside, self.key, self.receipt_key, self.driver, self.reconciliation):
+            path.unlink(missing_ok=True)
 
     @property
     def log(self) -> Path:
@@ -24,6 +37,11 @@ class Places(Struct, frozen=True):
     def read_models(self) -> Path:
         """Below it one directory for each service that runs on this data; all of it may be deleted."""
         return self.root / "read-models"
+
+    @property
+    def services(self) -> Path:
+        """Below it the terms of each service that runs on this data: deploy/agreement.py."""
+        return self.root / "services"
 
     @property
     def key(self) -> Path:

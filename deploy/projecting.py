@@ -17,6 +17,7 @@ from deploy.parts import NAMES, Parts, open_models, open_parts
 from deploy.seeding import seed
 from deploy.settings import Settings
 from projections.board import Writer
+from projections.catalogue import CATALOGUE, Catalogue
 from projections.read_model import ReadModel
 
 POLL = 0.01
@@ -54,6 +55,7 @@ class Projector:
                 await self._all_shown()
         self._beat()
         self._background.begin("heart", self._keep_beating())
+        self._tell_of_currencies()
 
     async def stop(self) -> None:
         """End the background work. What was shown is kept."""
@@ -83,6 +85,16 @@ class Projector:
         """How far the read models are, while they are made or catch up."""
         shown = {each.name: f"{each.percent} %" for each in self._keeper.follower.progress()}
         log.info("read models catch up with the log", **shown)
+
+    def _tell_of_currencies(self) -> None:
+        """Prices keep their currency for ever, and clients of the classic surface are told none of them."""
+        setting = self._parts.settings.currency
+        if others := Catalogue(self._models[CATALOGUE.name]).for_sale_beside(setting):
+            log.warning(
+                "tickets are for sale that are priced in another currency than this shop's",
+                setting=setting,
+                found=",".join(others),
+            )
 
     def _beat(self) -> None:
         _make(self._slot)

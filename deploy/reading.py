@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from domain.money import CURRENCIES
+
 KEY_BYTES = 32
 """The least length of a signing key: as long as HS256's own output (RFC 7518, 3.2)."""
 
@@ -165,8 +167,8 @@ def url(text: str) -> str:
 
 
 def currency(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]{3}", text):
-        raise ValueError("a currency of three letters, as in usd")
+    if text.lower() not in CURRENCIES:
+        raise ValueError("a currency by the three letters of ISO 4217, as in usd")
     return text.lower()
 
 

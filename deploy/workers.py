@@ -44,7 +44,10 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Supervisor:
-    """Keeps ``count`` workers and the projector at work. ``ready`` is called once, when all of them are."""
+    """Keeps ``count`` workers and the projector at work. ``ready`` is called once, when all of them are.
+
+    served: whether a worker has ever served.
+    """
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._drained = asyncio.Event()
         self._replacing: asyncio.Task[None] | None = None
+        self.served = False
         self._announced = False
         self._unclean: Failure | None = None
 
@@ -127,6 +131,7 @@ class Supervisor:
         if failure is None:
             log.info("a process serves", process=place.name, pid=process.process.pid)
             process.served = True
+            self.served = self.served or place in self._workers
             self._serving[place].set()
             self._announce()
         return await process.ended() if failure is None else failure

@@ -12,7 +12,18 @@ from msgspec import Struct
 MAX_MINOR = 10**11
 """The largest amount taken, in minor units: well below 2^53, so every JSON reader holds it exactly."""
 
-# ISO 4217: how many decimals a currency has. Two, unless it is named here.
+# ISO 4217's list of what circulates, of 2026: no funds, no metals, none for testing.
+CURRENCIES = frozenset(
+    "aed afn all amd aoa ars aud awg azn bam bbd bdt bhd bif bmd bnd bob brl bsd btn bwp byn bzd cad cdf "
+    "chf clp cny cop crc cup cve czk djf dkk dop dzd egp ern etb eur fjd fkp gbp gel ghs gip gmd gnf gtq "
+    "gyd hkd hnl htg huf idr ils inr iqd irr isk jmd jod jpy kes kgs khr kmf kpw krw kwd kyd kzt lak lbp "
+    "lkr lrd lsl lyd mad mdl mga mkd mmk mnt mop mru mur mvr mwk mxn myr mzn nad ngn nio nok npr nzd omr "
+    "pab pen pgk php pkr pln pyg qar ron rsd rub rwf sar sbd scr sdg sek sgd shp sle sos srd ssp stn svc "
+    "syp szl thb tjs tmt tnd top try ttd twd tzs uah ugx usd uyu uzs ved ves vnd vuv wst xaf xcd xcg xof "
+    "xpf yer zar zmw zwg".split()
+)
+
+# How many decimals a currency has. Two, unless it is named here.
 ZERO_DECIMALS = tuple("bif clp djf gnf isk jpy kmf krw pyg rwf ugx uyi vnd vuv xaf xof xpf".split())
 THREE_DECIMALS = tuple("bhd iqd jod kwd lyd omr tnd".split())
 _DECIMALS = {**dict.fromkeys(ZERO_DECIMALS, 0), **dict.fromkeys(THREE_DECIMALS, 3)}

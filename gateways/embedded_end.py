@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from gateways.chain_proof import Flawed
-from gateways.damage import StoreDamaged
+from gateways.damage import MarkDiffers, StoreDamaged
 from gateways.embedded_mark import HeadMark, Mark
 from gateways.embedded_proof import Proof
 from gateways.embedded_recorder import TABLE
@@ -57,10 +57,29 @@ def check_mark(connection: sqlite3.Connection, path: Path, mark: Mark, head: int
             f"{path} ends at position {head}, but had reached {mark.position}: its end is lost, or it is an "
             f"older copy (to go on without the rest, delete {HeadMark.of(path)})"
         )
-    if mark.hash is None:
-        return
-    if not has_seals(connection) or up_to(connection, mark.position) != Seal(mark.position, mark.hash):
+    if not _is_sealed_as(connection, mark):
         raise StoreDamaged(
             f"{path} is not the log that it was: what is sealed at position {mark.position} is not what its "
             f"mark says. Restore it from a backup (to go on with this one, delete {HeadMark.of(path)})"
         )
+
+
+def check_given(connection: sqlite3.Connection, path: Path, mark: Mark, head: int) -> None:
+    """The same for a mark that was kept elsewhere. Raises MarkDiffers, sqlite3.Error."""
+    if head < mark.position:
+        raise MarkDiffers(
+            f"{path} ends at position {head}, and the mark that was given says {mark.position}: the log's "
+            "end is lost, or it is an older copy, or that is the mark of another log"
+        )
+    if not _is_sealed_as(connection, mark):
+        raise MarkDiffers(
+            f"{path} is not the log that it was, or that is the mark of another log: what is sealed at "
+            f"position {mark.position} is not what the mark that was given says"
+        )
+
+
+def _is_sealed_as(connection: sqlite3.Connection, mark: Mark) -> bool:
+    """Whether the seal at the mark's position is the one that it tells; yes if it tells none."""
+    if mark.hash is None:
+        return True
+    return has_seals(connection) and up_to(connection, mark.position) == Seal(mark.position, mark.hash)

@@ -9,7 +9,7 @@ from typing import Self
 
 from gateways.chain_proof import Flawed, Tell, Verified
 from gateways.damage import StoreDamaged
-from gateways.embedded_end import check_mark, log_end
+from gateways.embedded_end import check_given, check_mark, log_end
 from gateways.embedded_file import SEALED, UNREADABLE, explain, open_unchecked
 from gateways.embedded_mark import HeadMark, Mark
 from gateways.embedded_ranges import Apart, Proved, Range, prove, ranges
@@ -27,13 +27,15 @@ def verify(path: Path, tell: Tell, expected: Mark | None = None, *, cut: int | N
     """Verify the log as it is now; others may go on writing to it. Nothing is changed.
 
     expected: a head mark that was kept elsewhere. cut: into how many ranges; None for what this machine has
-    the cores for, if the log is long. Raises StoreDamaged, StoreUnavailable.
+    the cores for, if the log is long. Raises StoreDamaged, MarkDiffers, StoreUnavailable.
     """
     mark = HeadMark.read(path)  # before the log is: others may write while we look
     try:
         with closing(open_unchecked(path)) as connection, _FileCheck(path) as check:
-            marks = [each for each in (mark, expected) if each]
-            return _verified(connection, path, marks, check, tell, cut)
+            verified = _verified(connection, path, mark, check, tell, cut)
+            if expected is not None:
+                check_given(connection, path, expected, verified.events)
+            return verified
     except Flawed as flaw:
         raise StoreDamaged(f"{path} is damaged: {flaw}") from None
     except UNREADABLE as error:
@@ -43,7 +45,7 @@ def verify(path: Path, tell: Tell, expected: Mark | None = None, *, cut: int | N
 def _verified(
     connection: sqlite3.Connection,
     path: Path,
-    marks: list[Mark],
+    mark: Mark | None,
     check: "_FileCheck",
     tell: Tell,
     cut: int | None,
@@ -51,7 +53,7 @@ def _verified(
     head, sealed = log_end(connection)
     begun = first(connection) if sealed else None
     proved = _proved(connection, path, head, cut, tell)
-    for mark in marks:
+    if mark is not None:
         check_mark(connection, path, mark, head)
     if begun is not None and begun.hash != NOTHING_SEALED:
         raise Flawed(f"the seals before position {begun.position} are missing")

@@ -57,8 +57,8 @@ class Sessions:
     ) -> None:
         if not keys or any(len(key) < KEY_BYTES for key in keys):
             raise ValueError(f"a session key has at least {KEY_BYTES} bytes")
-        self._keys = {_key_id(key): key for key in keys}
-        self._signing = _key_id(keys[0])
+        self._keys = {key_id(key): key for key in keys}
+        self._signing = key_id(keys[0])
         self._required = ["id"] if classic else ["id", "exp"]
         self._lifetime = lifetime.total_seconds()
         self._capacity = remembered
@@ -131,5 +131,6 @@ def _token(cookie: str) -> str:
     return _JSON.decode(b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=False))["jwt"]
 
 
-def _key_id(key: bytes) -> str:
+def key_id(key: bytes) -> str:
+    """The name of a session key, which each token that it signs shows."""
     return blake2b(key, digest_size=6).hexdigest()

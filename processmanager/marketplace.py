@@ -42,7 +42,8 @@ class Policy(Struct, frozen=True):
 
 
 class Paid(Struct, frozen=True):
-    """What became of an attempt to pay, as far as it is known now. ``repeated``: it had begun before."""
+    """What became of an attempt to pay, as far as it is known now. ``repeated``: what was asked
+    for had begun before; of a refund: it had been made."""
 
     payment_id: str
     payment: payment.State
@@ -177,10 +178,13 @@ class Marketplace:
         if not isinstance(placed.state, order.Completed):
             raise Refused(order.NOT_PAID.code, order.NOT_PAID.message)
         payment_id = placed.state.payment
-        await self._desk.execute(payment.payment, payment_id, payment.RequestRefund(reason, amount), cause)
+        command = payment.RequestRefund(reason, amount)
+        asked = await self._desk.execute(payment.payment, payment_id, command, cause)
+        repeated = not asked.events and not isinstance(asked.state, payment.Refunding)
         purchase = await self._pump.pump(order_id, cause)
         paid = await self._desk.recall(payment.payment, payment_id)
-        return Paid(payment_id, paid.state, purchase.order, max(purchase.position, paid.position))
+        position = max(purchase.position, paid.position)
+        return Paid(payment_id, paid.state, purchase.order, position, repeated)
 
     # ── Anybody ───────────────────────────────────────────────────────────────────────────────────
 

@@ -188,6 +188,11 @@ class Catalogue:
         """All that ``seller`` has listed, in any state, oldest first."""
         return [_item(*row) for row in self.model.rows(f"{_SELECT} WHERE seller = ? ORDER BY listed", seller)]
 
+    def for_sale_beside(self, currency: str) -> list[str]:
+        """The other currencies in which tickets are for sale. Looks at each of them: not for a request."""
+        asked = "SELECT DISTINCT currency FROM ticket WHERE for_sale = 1 AND currency <> ? ORDER BY currency"
+        return [found for (found,) in self.model.rows(asked, currency)]
+
     def _narrow(self, words: Sequence[str], where: list[str], values: list[str | int]) -> None:
         """Look through the titles, which stand together in one index; the few that match are sorted then.
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 def refund(order: str, reason: str, amount: str | None, by: str, **options: str | None) -> None:
     """Give the money that was paid for ORDER back. With all of it, the ticket goes back on sale.
 
-    The same reason and amount again give nothing more. A server may be running; it goes on with a refund
+    The same reason and amount again give nothing more, and say so: another part of the same amount needs a
+    reason of its own. A server may be running; it goes on with a refund
     that the payment provider cannot make now.
     """
     from domain.decider import Refused
@@ -80,11 +81,18 @@ def _what_became_of_it(order: str, paid: "Paid") -> str:
     from domain.payment import ChargedBack, Refunded, Refunding, kept
 
     match paid.payment:
+        case Refunded() if paid.repeated:
+            return f"This was done before: all the money of order {order} has gone back."
         case Refunded():
             return f"The money of order {order} went back, and its ticket is on sale again."
         case ChargedBack():
             return f"The buyer's bank had given him the money of order {order} back before."
         case Refunding():
             return f"The refund of order {order} is on its way; a running server follows it."
+        case _ if paid.repeated:
+            return (
+                f"This was done before, and nothing more went back: {kept(paid.payment)} is kept of order "
+                f"{order}. To give as much once more, give another --reason."
+            )
         case _:
             return f"A part of the money of order {order} went back; {kept(paid.payment)} is kept."

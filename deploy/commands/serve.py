@@ -6,12 +6,17 @@ import resource
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from deploy.commands.options import F, command_line, load, setting
 from deploy.failing import Failed
 from deploy.settings import SETTINGS, BadSettings, Settings, defaults, option_name
+
+if TYPE_CHECKING:
+    from deploy.places import Places
 
 
 def _all_settings(command: F) -> F:
@@ -34,23 +39,41 @@ def serve(**options: str | None) -> None:
     logs.configure(told.log_level)
     if told.data.exists() and not told.data.is_dir():
         raise BadSettings(f"{option_name('data')} must be a directory, and {told.data} is a file")
-    told.data.mkdir(parents=True, exist_ok=True)
     _allow_many_connections()
     with _listener(told) as listener:
         _serve(told, options, listener)
 
 
 def _serve(told: Settings, options: dict[str, str | None], listener: socket.socket) -> None:
+    from deploy.agreement import joined
     from deploy.places import Places
+    from deploy.undoing import directory
     from deploy.workers import Supervisor
     from gateways.leases import claim_slot
 
-    slot = claim_slot(Places(told.data).read_models)
-    try:
-        supervisor = Supervisor(options, listener, told.workers, slot, _announcement(told, listener))
-        asyncio.run(supervisor.run())
-    finally:
-        slot.release()
+    places = Places(told.data)
+    supervisor: Supervisor | None = None
+
+    def undo() -> None:
+        if supervisor is None or not supervisor.served:
+            _remove(places, told.ledger)
+
+    with directory(told.data, undo), joined(told, places):
+        slot = claim_slot(places.read_models)
+        try:
+            supervisor = Supervisor(options, listener, told.workers, slot, _announcement(told, listener))
+            asyncio.run(supervisor.run())
+        finally:
+            slot.release()
+
+
+def _remove(places: "Places", ledger: Path) -> None:
+    """What a service wrote that never served: nobody can have been told of anything that is in it."""
+    from deploy.agreement import gate, living
+
+    with gate(places):
+        if not any(living(places)):  # another one may have begun there meanwhile
+            places.clear(ledger)
 
 
 def _listener(told: Settings) -> socket.socket:

@@ -40,12 +40,18 @@ def verify_log(mark: str | None, **options: str | None) -> None:
 
 
 def _in_directory(told: Settings, expected: "Mark | None", tell: "Tell") -> "Verified":
-    from gateways.damage import StoreDamaged
+    from gateways.damage import MarkDiffers, StoreDamaged
     from gateways.embedded_verify import verify
 
     places = existing(told.data)
     try:
         return verify(places.log, tell, expected)
+    except MarkDiffers as differs:
+        raise Failed(
+            f"{differs}. Look first whose mark it is: if it is this log's, stop serving it, and restore the "
+            "log from a backup or a copy",
+            DAMAGED,
+        ) from None
     except StoreDamaged as damaged:
         raise Failed(
             f"{damaged}. Stop serving it, and restore the log from a backup or a copy", DAMAGED

@@ -19,6 +19,7 @@ from gateways.http.deadlines import Deadlines
 from gateways.http.errors import CLOSE, NotFound, TooLate, answer_to, too_many
 from gateways.http.options import HttpOptions
 from gateways.http.origins import Origins, Proxies
+from gateways.http.pages import Page, wants_page
 from gateways.http.paths import Paths
 from gateways.http.problems import V1, in_detail
 from gateways.http.ratelimit import Limiter
@@ -68,6 +69,7 @@ class Edge:
         self._https = options.secure_cookies
         self._body_limit = options.body_limit
         self._body_limits = {route.path: route.body_limit for route in routes if route.body_limit}
+        self._pages = {route.path for route in routes if route.page}
         self._foreign = {route.path for route in routes if route.foreign}
         self._unlimited = HEALTH | {route.path for route in routes if not route.limited}
         self._deadlines = Deadlines(options.deadline)
@@ -94,12 +96,16 @@ class Edge:
         try:
             answer = self._refusal(call) or await self._answer(call, receive, send)
             if answer is not None and not call.status:
-                if answer.status >= 400 and path.startswith(V1):
+                if answer.status >= 400 and not isinstance(answer, Page) and self._tells_in_detail(call):
                     answer = in_detail(call, answer)
                 call.status = answer.status
                 await answer.send(scope, send, answer.policy, *self._headers(call))
         finally:
             self._note(call, began)
+
+    def _tells_in_detail(self, call: Call) -> bool:
+        """Under /api/v1, and where a browser asks for a page; the classic surface has a shape of its own."""
+        return call.path.startswith(V1) or (call.scope["path"] in self._pages and wants_page(call))
 
     async def _answer(self, call: Call, receive: Receive, send: Send) -> Answer | None:
         """What the request is answered; if that takes too long, what says so. None: it was sent already."""

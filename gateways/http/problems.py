@@ -1,4 +1,4 @@
-"""Errors under /api/v1: problem details as in RFC 9457, or a page for whoever looks with a browser.
+"""Errors under /api/v1: problem details as in RFC 9457; and a page for whoever looks with a browser.
 
 They are made from the answers of the one table of errors, so both surfaces say the same of the same.
 """
@@ -40,7 +40,7 @@ class ProblemDetails(Struct, frozen=True):
 
 
 def in_detail(call: Call, answer: Answer) -> Answer:
-    """The error ``answer`` as it is told under /api/v1."""
+    """The error ``answer`` as it is told under /api/v1, and in a browser."""
     problems = _told.decode(answer.body).errors
     detail = "; ".join(problem.message for problem in problems)
     title = HTTPStatus(answer.status).phrase

@@ -79,6 +79,7 @@ def test_a_setting_is_read(name: str, text: str, value: object) -> None:
         ("trusted_proxies", "proxy.local", "addresses or networks"),
         ("origins", "https://tickets.example/path", "origins"),
         ("currency", "euro", "three letters"),
+        ("currency", "xxx", "three letters of ISO 4217, as in usd, not 'xxx'"),
         ("log_level", "loud", "one of debug, info, warning, error, not 'loud'"),
         ("jwt_key", "", "at least 32 bytes"),
         ("jwt_key", "short", "at least 32 bytes"),

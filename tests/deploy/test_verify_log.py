@@ -56,6 +56,23 @@ def test_a_mark_that_was_kept_elsewhere_tells_a_log_that_was_replaced(data: Path
     assert "is not the log that it was" in told.stderr
 
 
+def test_a_mark_that_is_given_is_told_apart_from_the_one_beside_the_log(data: Path) -> None:
+    beside = HeadMark.read(data / "log.sqlite")
+    assert beside is not None
+    for mark, says in (
+        (
+            f"{beside.position + 7}:{'0' * 64}",
+            f"ends at position {beside.position}, and the mark that was given",
+        ),
+        (f"{beside.position}:{'0' * 64}", "is not what the mark that was given says"),
+    ):
+        told = admitone("verify-log", "--data", str(data), "--mark", mark)
+        assert (told.returncode, told.stdout, told.stderr.count("\n")) == (3, "", 1)
+        assert says in told.stderr
+        assert "mark of another log" in told.stderr
+        assert "delete" not in told.stderr, "what lies beside the log is not at fault"
+
+
 @pytest.mark.parametrize("mark", ["3", "x:00", "3:xyz", f"-1:{'0' * 64}", "3:" + "0" * 63])
 def test_what_is_no_mark_is_refused(data: Path, mark: str) -> None:
     told = admitone("verify-log", "--data", str(data), "--mark", mark)

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.money import MAX_MINOR, MismatchedCurrencies, Money, decimals
+from domain.money import (
+    CURRENCIES,
+    MAX_MINOR,
+    THREE_DECIMALS,
+    ZERO_DECIMALS,
+    MismatchedCurrencies,
+    Money,
+    decimals,
+)
 
 USD = st.integers(-MAX_MINOR, MAX_MINOR).map(lambda amount: Money(amount, "usd"))
 ANY = st.builds(Money, st.integers(-MAX_MINOR, MAX_MINOR), st.sampled_from(["usd", "jpy", "kwd"]))
@@ -46,6 +54,12 @@ def test_any_amount_reads_for_people_as_it_is(money: Money) -> None:
     text, _, currency = str(money).partition(" ")
     assert Money.parse(text.replace(",", ""), currency.lower()) == money
     assert len(text.partition(".")[2]) == decimals(money.currency)
+
+
+def test_each_currency_with_decimals_of_its_own_is_one_that_circulates() -> None:
+    an_index = {"uyi"}  # in ISO 4217's list, and in nobody's purse
+    assert {*ZERO_DECIMALS, *THREE_DECIMALS, "usd", "eur"} - an_index <= CURRENCIES
+    assert not CURRENCIES & {"xxx", "xts", "xau", "eru"}
 
 
 def test_currencies_have_the_decimals_of_the_standard() -> None:

@@ -246,3 +246,25 @@ def test_times_ids_and_events_are_marked_as_such_and_strangers_words_stay_words(
 async def test_whoever_is_not_signed_in_is_told_what_to_do_in_plain_words(shop: Shop) -> None:
     page = Reader((await shop.client().get(f"/api/v1/orders/{SOME_ID}/explain", headers=BROWSER)).text)
     assert "Please sign in" in page.words
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        ("/?asOf=garbage", 400, "asOf:"),
+        ("/?asOf=999999", 400, "the log has not reached position 999999"),
+        ("/?after=garbage", 400, "after must come from the Link header"),
+    ],
+)
+async def test_a_browser_is_told_in_a_page_what_is_wrong_with_the_front_page(
+    shop: Shop, path: str, status: int, says: str
+) -> None:
+    answer = await shop.client().get(path, headers=BROWSER)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "style-src 'sha256-" in answer.headers["content-security-policy"]
+    assert says in answer.text
+    refused = await shop.client().post("/", headers=BROWSER)
+    assert (refused.status_code, refused.headers["content-type"]) == (405, "text/html; charset=utf-8")
+    for programs in (await shop.client().get(path), await shop.client().get("/api/tickets", headers=BROWSER)):
+        assert programs.headers["content-type"] == "application/json"

@@ -330,15 +330,8 @@ def evolve(state: State, event: Event) -> State:
         raise ValueError(f"{type(event).__name__} in an order that was never placed")
     match event:
         case PaymentStarted():
-            return Paying(
-                state.terms,
-                state.failures,
-                event.payment,
-                event.method,
-                event.grace_until,
-                event.request,
-                event.at,
-            )
+            attempt = event.payment, event.method, event.grace_until, event.request, event.at
+            return Paying(state.terms, state.failures, *attempt)
         case PaymentFailed():
             failures = (*state.failures, event)
             if isinstance(state, Revived):

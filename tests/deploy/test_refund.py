@@ -37,18 +37,18 @@ def sold_order(data: Path) -> str:
 
 def test_a_part_and_then_the_rest_go_back_with_their_reasons_and_who_decided(data: Path) -> None:
     order = sold_order(data)
-    told = [
+    twice = [
         admitone(
             "refund", order, "--amount", "5", "--reason", "a bad view", "--by", "olga", "--data", str(data)
         )
         for _ in range(2)
     ]
-    assert [done.returncode for done in told] == [0, 0], told
-    assert told[0].stdout.startswith(f"A part of the money of order {order} went back; ")
-    assert told[0].stdout.endswith(" is kept.\n")
-    assert told[1].stdout == (
+    assert [done.returncode for done in twice] == [0, 0], twice
+    assert twice[0].stdout.startswith(f"A part of the money of order {order} went back; ")
+    assert twice[0].stdout.endswith(" is kept.\n")
+    assert twice[1].stdout == (
         "This was done before, and nothing more went back: "
-        f"{told[0].stdout.partition('; ')[2].removesuffix('.' + chr(10))} of order {order}. "
+        f"{twice[0].stdout.partition('; ')[2].removesuffix('.' + chr(10))} of order {order}. "
         "To give as much once more, give another --reason.\n"
     )
     done = admitone("refund", order, "--reason", "the seller withdrew", "--data", str(data))

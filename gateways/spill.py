@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 V = TypeVar("V")
 
-REMEMBERED = 50_000
+REMEMBERED = 20_000
 """Entries in memory, and as many again that were put in before them."""
 
 _CREATE = "CREATE TABLE entry (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"

@@ -108,31 +108,45 @@ def _upcasters(name: str, upcasters: Mapping[tuple[str, int], Callable[..., Any]
 
 # ── As a page, and for programs ───────────────────────────────────────────────────────────────────
 
-_HEAD = """# The events
-
+INTRODUCTION = (
+    """\
 Every type of event that can be in the log, made by `admitone catalogue` and held to the code by a test.
-`admitone catalogue --format json` has the same with JSON schemas.
-
+`admitone catalogue --format json` has the same with JSON schemas, and a running shop serves both at
+`/api/v1/events/catalogue`.""",
+    """\
 Names and fields may grow, their meaning may not change: what any released version has written stays
 readable for ever. A field that may be left out is one that older events do not have. Where a shape had to
 change, it has a new version, and an upcaster turns what is stored into the newest one when it is read;
-nothing in the log is ever rewritten. Money is `amount` in minor units and `currency`; ids are opaque.
-
+nothing in the log is ever rewritten. Money is `amount` in minor units and `currency`; ids are opaque.""",
+    """\
 Beside its data every event has metadata: `$correlationId` (the request or order that began it all),
 `$causationId` (the command or event that led to it), `actor`, `at` (when it was decided, in UTC), `schema`
-(the version of the type's shape), and `traceparent` where there was one.
-"""
+(the version of the type's shape), and `traceparent` where there was one.""",
+)
+"""What holds for all of them, paragraph by paragraph; names are in backquotes."""
+
+
+class Whole(Struct, frozen=True):
+    """metadata: the JSON schema of what every event has beside its data."""
+
+    metadata: dict[str, Any]
+    events: list[Entry]
 
 
 def as_page() -> str:
     """The catalogue in Markdown."""
-    return _HEAD + "".join(map(_section, entries()))
+    head = "\n\n".join(("# The events", *INTRODUCTION))
+    return head + "\n" + "".join(map(_section, entries()))
+
+
+def whole() -> Whole:
+    """The catalogue with the schema of the metadata."""
+    return Whole(json.schema(Metadata), entries())
 
 
 def as_json() -> bytes:
-    """The catalogue for programs, with the schema of the metadata."""
-    whole = {"metadata": json.schema(Metadata), "events": entries()}
-    return json.format(json.encode(whole), indent=2) + b"\n"
+    """The same for programs."""
+    return json.format(json.encode(whole()), indent=2) + b"\n"
 
 
 def _section(entry: Entry) -> str:

@@ -5,6 +5,7 @@ from typing import cast
 
 from litestar import Litestar
 
+from gateways.http import published
 from gateways.http.answer import App
 from gateways.http.edge import Edge
 from gateways.http.errors import handle
@@ -44,6 +45,7 @@ def build_http(services: Services, options: HttpOptions) -> Edge:
         *histories.routes(),
         *services.receipts.routes(),
         *Paid(services.archive, services.as_of, Operators(options.operator_keys)).routes(),
+        *published.routes(),
         *hooks,
         *returns,
         *health.routes(),

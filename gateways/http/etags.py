@@ -1,5 +1,6 @@
 """Entity tags: who has an answer already is told so, and sent nothing again."""
 
+from copy import copy
 from hashlib import sha256
 
 from gateways.http.answer import Answer
@@ -13,5 +14,6 @@ def tagged(call: Call, answer: Answer) -> Answer:
     known = call.header(b"if-none-match") or ""
     if known.strip() == "*" or tag in {each.strip().removeprefix("W/") for each in known.split(",")}:
         return Answer(304, b"", headers, None)
-    answer.headers = headers
-    return answer
+    named = copy(answer)
+    named.headers = headers
+    return named

@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -97,6 +98,19 @@ def _mark(found: re.Match[str]) -> Markup:
     return Markup("(<code>{}</code>)").format(found["event"])
 
 
+def _ticked(text: str) -> Markup:
+    """``text`` with what is in backquotes as the name that it is."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(parts)
+    )
+
+
+def _example(data: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(data)).decode()
+
+
 @cache
 def _templates() -> Environment:
     templates = Environment(
@@ -106,7 +120,8 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"span": span, "clock": _clock, "day": _day, "marked": _marked}
+    templates.filters |= {"span": span, "clock": _clock, "day": _day}
+    templates.filters |= {"marked": _marked, "ticked": _ticked, "example": _example}
     templates.globals["style"] = _style()
     return templates
 

@@ -1,5 +1,6 @@
 """The history of a ticket and the explanation of an order: what is told, to whom, in which form."""
 
+import json
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateways.analysis.catalogue import as_json, entries
 from gateways.http.pages import _marked
 from tests.http.shop import SOME_ID, Shop, made
 
@@ -197,6 +199,39 @@ async def test_who_has_an_answer_already_is_not_sent_it_again(shop: Shop) -> Non
     await shop.ordered(ticket)
     changed = await history(shop, ticket, **{"if-none-match": first.headers["etag"]})
     assert (changed.status_code, len(changed.json()["history"])) == (200, 2)
+
+
+# ── What can happen ───────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_catalogue_of_events_is_published_as_a_page_and_for_programs(shop: Shop) -> None:
+    path = "/api/v1/events/catalogue"
+    told = await shop.client().get(path)
+    assert (told.status_code, told.headers["content-type"]) == (200, "application/json")
+    assert told.json() == json.loads(as_json()), "it is what the command prints"
+    answer = await shop.client().get(path, headers=BROWSER)
+    page = Reader(answer.text)
+    assert (answer.status_code, page.open) == (200, [])
+    names = [tag for tag, _ in page.tags]
+    assert not {"script", "link", "img", "iframe", "form"} & set(names)
+    assert not [attrs for _, attrs in page.tags if {"src", "style", "onclick"} & set(attrs)]
+    assert len(answer.headers.get_list("content-security-policy")) == 1
+    headings = {attrs["id"] for tag, attrs in page.tags if tag == "h2"}
+    links = {
+        str(attrs["href"]).removeprefix("#")
+        for _, attrs in page.tags
+        if attrs.get("href") != "/" and "href" in attrs
+    }
+    assert headings == links == {entry.type for entry in entries()}
+    for entry in entries():
+        assert all(
+            words in page.words for words in (entry.meaning, *(field.meaning for field in entry.fields))
+        )
+    assert "`" not in page.words
+    for seen in (told, answer):
+        accept = {"accept": "text/html"} if seen is answer else {}
+        again = await shop.client().get(path, headers={"if-none-match": seen.headers["etag"], **accept})
+        assert (again.status_code, again.content) == (304, b"")
 
 
 # ── What is for sale ──────────────────────────────────────────────────────────────────────────────

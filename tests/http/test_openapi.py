@@ -14,6 +14,7 @@ TICKETS, TICKET = "/api/tickets", "/api/tickets/{ticket}"
 PAYMENT = "/api/v1/payments/{payment}"
 PACK = "/api/v1/payments/{payment}/dispute-pack"
 HISTORY, EXPLAIN = "/api/v1/tickets/{ticket}/history", "/api/v1/orders/{order}/explain"
+KEYS, EVENTS = "/.well-known/jwks.json", "/api/v1/events/catalogue"
 RECEIPT = "/api/v1/tickets/{ticket}/receipt"
 ORDERS, ORDER, CANCEL = "/api/orders", "/api/orders/{order}", "/api/orders/cancel/{order}"
 GOOD = {"email": "test@test.com", "password": "password"}
@@ -206,7 +207,7 @@ class Story:
             return (await self.nobody.get("/readyz")).status_code == 200
 
         await soon(ready)
-        for path in ("/healthz", "/livez", "/readyz", "/schema/openapi.json", "/.well-known/jwks.json"):
+        for path in ("/healthz", "/livez", "/readyz", "/schema/openapi.json", KEYS, EVENTS):
             await self.ask(self.nobody, "GET", path)
 
 

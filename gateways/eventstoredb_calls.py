@@ -26,6 +26,10 @@ Action: TypeAlias = Callable[[AsyncEventStoreDBClient, float], Coroutine[Any, An
 ATTEMPT = 0.7
 """Seconds for one attempt, as long as there is time for another."""
 
+LEAST = 0.25
+"""Seconds without which no further attempt is begun: one that is cut off makes of what was surely not
+written something that may have been."""
+
 AT_ONCE = 80
 """Calls on one connection at a time. EventStoreDB takes a hundred, and resets what comes beyond that."""
 
@@ -99,7 +103,7 @@ class Calls:
     async def _insist(self, action: Action[T], deadline: float, first: Trouble) -> T:
         last, unwritten = first, first.unwritten
         retrying = AsyncRetrying(
-            stop=stop_before_delay(deadline - asyncio.get_running_loop().time()),
+            stop=stop_before_delay(deadline - LEAST - asyncio.get_running_loop().time()),
             wait=wait_random_exponential(0.05, max=0.4),
             retry=retry_if_exception_type(_TryAgain),
             reraise=True,

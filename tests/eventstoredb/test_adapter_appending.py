@@ -182,7 +182,7 @@ async def test_a_peer_that_vanished_is_given_up(double: Cluster) -> None:
         await store.append(parking(), facts(1), NO_STREAM)
 
 
-async def test_a_read_that_is_cut_off_is_not_taken_for_the_whole(double: Cluster) -> None:
+async def test_a_read_that_is_ending_is_not_taken_for_the_whole(double: Cluster) -> None:
     stream = parking()
     async with Wire(double.nodes[0].endpoint) as wire, opened(f"esdb://{wire.address}?Tls=false") as store:
         await store.append(stream, facts(400), NO_STREAM)
@@ -246,9 +246,13 @@ async def test_108_a_batch_that_finds_the_server_not_ready_is_tried_again(double
 
 async def test_108_what_was_never_ready_was_never_written(double: Cluster) -> None:
     double.faults.add("BatchAppend", in_band(), times=None)
-    async with opened(double.uri()) as store:
-        with pytest.raises(StoreUnavailable):
-            await store.append(parking(), facts(1), NO_STREAM)
+    ending: BaseException | None = OutcomeUnknown()
+    async with opened(double.uri()) as store, asyncio.timeout(PATIENCE):
+        while isinstance(ending, OutcomeUnknown):  # an answer that came too late leaves it open, rightly
+            with pytest.raises((StoreUnavailable, OutcomeUnknown)) as ended:
+                await store.append(parking(), facts(1), NO_STREAM)
+            ending = ended.value
+    assert isinstance(ending, StoreUnavailable)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +304,7 @@ async def test_111_after_close_nothing_is_opened_again(double: Cluster) -> None:
     assert double.calls.count() == 0
 
 
-async def test_a_stream_that_was_cut_off_names_what_is_gone(double: Cluster) -> None:
+async def test_a_stream_that_was_ending_names_what_is_gone(double: Cluster) -> None:
     stream = parking()
     async with opened(double.uri()) as store, connected("async", double.uri()) as client:
         await store.append(stream, facts(5), NO_STREAM)

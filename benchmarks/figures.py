@@ -1,5 +1,7 @@
 """A figure: what was measured, how it compares with its floor in the same run, and what was wanted."""
 
+from pathlib import Path
+
 from msgspec import Struct
 
 
@@ -29,3 +31,11 @@ class Figure(Struct, frozen=True, kw_only=True):
 
 def median(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]
+
+
+def megabytes() -> int:
+    """The most that this process has had resident. (What getrusage says begins with its parent's.)"""
+    (line,) = (
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
+    )
+    return int(line.split()[1]) // 1024

@@ -8,18 +8,18 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from benchmarks import history
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, megabytes
 from benchmarks.serving import platform
+from deploy import log_reader
 from deploy.memory import settle
-from domain.decider import NO_STREAM
 from domain.deciders import DECIDERS
 from domain.money import Money
 from domain.ticket import EditTicket, ListTicket, ticket
 from gateways.clock import SystemClock
 from gateways.embedded import EmbeddedStore
+from processmanager.archive import END
 from processmanager.desk import Cause, Desk
 from projections.catalogue import CATALOGUE
 from projections.follower import Follower
@@ -61,11 +61,10 @@ async def _one_stream(path: Path) -> Figure:
     await desk.execute(ticket, "long", ListTicket("s", "t", Money(1, "usd")), cause)
     for number in range(2, LONG_STREAM + 1):
         await desk.execute(ticket, "long", EditTicket("s", "t", Money(number, "usd")), cause)
-    began = time.perf_counter()
-    recorded = await store.read(ticket.stream("long"), NO_STREAM)
-    ticket.fold(ticket.initial, (fact.event for fact in recorded))
-    took = time.perf_counter() - began
     await store.close()
+    began = time.perf_counter()
+    await log_reader.state(path, ticket, "long", END)
+    took = time.perf_counter() - began
     return Figure(
         name=f"replay of one stream of {LONG_STREAM:,} events", value=LONG_STREAM / took, unit="events/s"
     )
@@ -73,18 +72,10 @@ async def _one_stream(path: Path) -> Figure:
 
 async def _whole_log(data: Path, raw: float) -> Figure:
     """Every stream of the log, folded to its state."""
-    deciders = {decider.category: decider for decider in DECIDERS}
-    states: dict[str, Any] = {}
-    store = await EmbeddedStore.open(data / "log.sqlite")
-    head, began = store.head(), time.perf_counter()
-    async for batch in store.follow(0):
-        for fact in batch:
-            decider = deciders[fact.category]
-            states[fact.stream] = decider.evolve(states.get(fact.stream, decider.initial), fact.event)
-        if batch[-1].position >= head:
-            break
-    rate = head / (time.perf_counter() - began)
-    await store.close()
+    log = data / "log.sqlite"
+    began = time.perf_counter()
+    states = await log_reader.states(log, DECIDERS, END)
+    rate = log_reader.head(log) / (time.perf_counter() - began)
     return Figure(
         name=f"replay of the whole log into {len(states):,} states",
         value=rate,
@@ -112,7 +103,7 @@ async def _project(data: Path) -> None:
     model = ReadModel(CATALOGUE, data / "catalogue.sqlite")
     follower = Follower(store, [model])
     settle()  # as the projector does
-    before, began = _megabytes(), time.perf_counter()
+    before, began = megabytes(), time.perf_counter()
     running = asyncio.create_task(follower.run())
     while not follower.ready:  # noqa: ASYNC110 - polled, so that measuring adds nothing to what is measured
         await asyncio.sleep(0.005)
@@ -121,15 +112,7 @@ async def _project(data: Path) -> None:
     await asyncio.gather(running, return_exceptions=True)
     model.close()
     await store.close()
-    print(round(rate), before, _megabytes())
-
-
-def _megabytes() -> int:
-    """The most that this process has had resident. (What getrusage says begins with its parent's.)"""
-    (line,) = (
-        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
-    )
-    return int(line.split()[1]) // 1024
+    print(round(rate), before, megabytes())
 
 
 async def _start(data: Path) -> Figure:

@@ -1,9 +1,9 @@
 """The log that a command reads, wherever it is: in a data directory, or on EventStoreDB."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from deploy import log_reader
 from deploy.failing import Failed
@@ -11,11 +11,14 @@ from deploy.places import Places
 from deploy.reading import EMBEDDED
 from deploy.settings import Settings, option_name
 from deploy.stores import named_by
-from domain.decider import NO_STREAM, AnyRecorded
+from domain.decider import NO_STREAM, AnyDecider, AnyRecorded, Decider, Loaded, Unreadable
 from gateways.embedded import EmbeddedStore
+from processmanager.archive import Archive
 
 if TYPE_CHECKING:
     from gateways.eventstoredb_beside import EventStoreDBBeside
+
+S = TypeVar("S")
 
 
 class Log(Protocol):
@@ -50,6 +53,17 @@ class Log(Protocol):
 
     async def read(self, stream: str, after: int = NO_STREAM) -> Sequence[AnyRecorded]:
         """The events of one stream behind a revision. Raises StoreUnavailable."""
+        ...
+
+    async def state(self, decider: Decider[Any, S, Any], key: str, until: int) -> Loaded[S]:
+        """The aggregate as it was at position ``until``. Raises UnreadableStream, StoreUnavailable."""
+        ...
+
+    async def states(self, deciders: Sequence[AnyDecider], until: int) -> dict[str, Any]:
+        """The states of all streams of some deciders at position ``until``, by the streams' names.
+
+        A stream with an event that cannot be read is left out. Raises StoreUnavailable.
+        """
         ...
 
 
@@ -94,6 +108,12 @@ class _InDirectory:
     async def read(self, stream: str, after: int = NO_STREAM) -> Sequence[AnyRecorded]:
         return await log_reader.stream(self._path, stream, after)
 
+    async def state(self, decider: Decider[Any, S, Any], key: str, until: int) -> Loaded[S]:
+        return await log_reader.state(self._path, decider, key, until)
+
+    async def states(self, deciders: Sequence[AnyDecider], until: int) -> dict[str, Any]:
+        return await log_reader.states(self._path, deciders, until)
+
 
 class _OnEventStoreDB:
     def __init__(self, log: "EventStoreDBBeside") -> None:
@@ -112,6 +132,27 @@ class _OnEventStoreDB:
 
     async def read(self, stream: str, after: int = NO_STREAM) -> Sequence[AnyRecorded]:
         return [fact for fact in await self._log.stream(stream) if fact.revision > after]
+
+    async def state(self, decider: Decider[Any, S, Any], key: str, until: int) -> Loaded[S]:
+        return await Archive(self).load(decider, key, until)
+
+    async def states(self, deciders: Sequence[AnyDecider], until: int) -> dict[str, Any]:
+        kinds = {decider.category: decider for decider in deciders}
+        states, broken = dict[str, Any](), set[str]()
+        async with aclosing(self.pages()) as pages:
+            async for page in pages:
+                for fact in page:
+                    decider = kinds.get(fact.category)
+                    if decider is None or fact.position > until:
+                        continue
+                    if isinstance(fact.event, Unreadable):
+                        broken.add(fact.stream)
+                    else:
+                        state = states.get(fact.stream, decider.initial)
+                        states[fact.stream] = decider.evolve(state, fact.event)
+                if page[-1].position >= until:
+                    break
+        return {stream: state for stream, state in states.items() if stream not in broken}
 
     async def facts(self, *, after: int, stream: str | None, follow: bool) -> AsyncIterator[AnyRecorded]:
         after, end = await self._behind(after), self.head()

@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any, TypeVar
 
 from deploy.failing import WRONG_SETTINGS, Failed
-from domain.decider import NO_STREAM, AnyRecorded
+from domain.decider import NO_STREAM, AnyDecider, AnyRecorded, Decider, Loaded
 from gateways.codec import Codec
 from gateways.embedded_file import open_checked
+from gateways.embedded_fold import EmbeddedFold
 from gateways.embedded_reader import PAGE, LogReader
+
+S = TypeVar("S")
 
 LOOK = 0.05
 """Seconds between two looks for what was appended."""
@@ -64,6 +68,21 @@ async def stream(path: Path, stream: str, after: int = NO_STREAM) -> Sequence[An
         return [fact async for fact in _stream(reader, stream, after)]
 
 
+async def state(path: Path, decider: Decider[Any, S, Any], key: str, until: int) -> Loaded[S]:
+    """The aggregate as it was at position ``until``. Raises as ``facts`` does, and UnreadableStream."""
+    with closing(_open_fold(path)) as fold:
+        return await fold.one(decider, key, until)
+
+
+async def states(path: Path, deciders: Sequence[AnyDecider], until: int) -> dict[str, Any]:
+    """The states of all streams of some deciders at position ``until``, by the streams' names.
+
+    Those that hold an event which cannot be read are left out. Raises as ``facts`` does.
+    """
+    with closing(_open_fold(path)) as fold:
+        return await (fold.kind(deciders[0], until) if len(deciders) == 1 else fold.all(deciders, until))
+
+
 def head(path: Path) -> int:
     """The last position in the log at ``path``. Raises as ``facts`` does."""
     with closing(_open(path)) as reader:
@@ -72,6 +91,10 @@ def head(path: Path) -> int:
 
 def _open(path: Path) -> LogReader:
     return LogReader(path, open_checked(path), Codec())
+
+
+def _open_fold(path: Path) -> EmbeddedFold:
+    return EmbeddedFold(path, open_checked(path), Codec())
 
 
 async def _stream(reader: LogReader, stream: str, revision: int = NO_STREAM) -> AsyncIterator[AnyRecorded]:

@@ -12,26 +12,25 @@ their zone, as text or as datetime; without one it is the log as it is now. docs
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from deploy.analysis_extra import need
-from deploy.exporting import Source, known_types, pages, source, write_events, write_table
+from deploy.exporting import Source, known_types, source, write_events, write_table
 from deploy.failing import WRONG_SETTINGS, Failed, explain
 from deploy.log_beside import Log, opened
 from deploy.places import Places
 from deploy.reading import EMBEDDED, ESDB
 from deploy.settings import BadSettings, Settings
 from deploy.when import Span, position, span
-from domain.decider import Decider, Unreadable
+from domain.decider import Decider
 from domain.deciders import DECIDERS
 from gateways.analysis.arrow import arrow_schema, record_batch
 from gateways.analysis.columns import EVENTS, Columns, Table
 from gateways.analysis.questions import BadQuestion
 from gateways.damage import StoreDamaged
-from processmanager.archive import Archive
 from processmanager.desk import UnreadableStream
 from processmanager.ports import StoreUnavailable
 
@@ -99,7 +98,7 @@ class Past:
             if decider is None or not key:
                 raise Failed(f"{stream} is no stream of tickets, orders, payments or parking")
             async with self._log() as log:
-                return (await Archive(log).load(decider, key, await position(log, _text(at), "at"))).state
+                return (await log.state(decider, key, await position(log, _text(at), "at"))).state
 
         return _run(read)
 
@@ -108,21 +107,18 @@ class Past:
         is in the log. A stream that holds an event which cannot be read is left out."""
 
         async def read() -> dict[str, S]:
-            states: dict[str, S] = {}
-            broken = set[str]()
             async with self._log() as log:
-                until = Span(last=await position(log, _text(at), "at"))
-                async with aclosing(pages(log, until)) as part:
-                    async for page in part:
-                        for fact in page:
-                            if fact.category != decider.category:
-                                continue
-                            if isinstance(fact.event, Unreadable):
-                                broken.add(fact.key)
-                            else:
-                                state = states.get(fact.key, decider.initial)
-                                states[fact.key] = decider.evolve(state, fact.event)
-            return {key: state for key, state in states.items() if key not in broken}
+                states = await log.states([decider], await position(log, _text(at), "at"))
+            return {stream.removeprefix(f"{decider.category}-"): state for stream, state in states.items()}
+
+        return _run(read)
+
+    def states(self, at: Moment = None) -> dict[str, Any]:
+        """Every state of every kind, by its stream (``ticket-5f2c…``). What cannot be read is left out."""
+
+        async def read() -> dict[str, Any]:
+            async with self._log() as log:
+                return await log.states(DECIDERS, await position(log, _text(at), "at"))
 
         return _run(read)
 

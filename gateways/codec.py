@@ -47,6 +47,12 @@ class Encoded(Struct, frozen=True, gc=False):
     metadata: bytes
 
 
+class Written(Struct, frozen=True, gc=False):
+    """What must be known of an event's metadata to read its data."""
+
+    schema: int = 1
+
+
 class _Shape(Struct, frozen=True):
     """How one event type is read. ``schema``: the newest version, the one that is written."""
 
@@ -72,6 +78,13 @@ class Codec:
             self._shapes[event.__name__] = self._shape(event)
         self._encode = json.Encoder().encode
         self._metadata = json.Decoder(Metadata).decode
+        self.written = json.Decoder(Written).decode
+        """From metadata, and no more of it than that. Raises ValueError where it cannot be read."""
+
+    def newest(self, event: type) -> tuple[int, Callable[[bytes], Any]]:
+        """The newest schema of an event type, and what decodes it, or raises ValueError. Raises KeyError."""
+        shape = self._shapes[event.__name__]
+        return shape.schema, shape.decode
 
     def schemas(self) -> dict[str, int]:
         """The newest schema version of each event type, by the type's name."""

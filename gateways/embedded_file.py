@@ -5,10 +5,13 @@ cheaply: what the file says it is, the table's shape, its first and last events,
 Each later read checks what it reads.
 """
 
+import asyncio
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from time import monotonic, sleep
+from typing import TypeVar
 
 from gateways.damage import StoreDamaged
 from gateways.embedded_end import check_end
@@ -16,6 +19,8 @@ from gateways.embedded_mark import HeadMark, Mark
 from gateways.embedded_recorder import CREATE, TABLE
 from gateways.embedded_seals import CREATE_SEALS, FIRST_SEAL
 from processmanager.ports import StoreUnavailable
+
+T = TypeVar("T")
 
 APPLICATION_ID = 0x41644F6E  # "AdOn", in the file's header
 FORMAT = 2
@@ -26,6 +31,9 @@ SEALED = 2
 
 LOCK_WAIT = 3.0
 """Seconds to wait for another process that is writing."""
+
+_BUSY_NAPS = (0.001, 0.005, 0.025, 0.1, 0.5)
+"""Seconds. A reader is kept waiting only while another process recovers or closes the file."""
 
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 """What sqlite3 raises for a damaged file: the latter when not even its own words about it can be read."""
@@ -52,6 +60,18 @@ def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreUnava
     if code == sqlite3.SQLITE_BUSY:
         return StoreUnavailable(f"another process has held {path} locked for {LOCK_WAIT:.0f} s")
     return StoreUnavailable(f"{path}: {error}")
+
+
+async def when_free(path: Path, read: Callable[[], T]) -> T:
+    """What ``read`` gives, asked again while the file is held by somebody else. Raises StoreUnavailable."""
+    for nap in (*_BUSY_NAPS, None):
+        try:
+            return read()
+        except sqlite3.Error as error:
+            if primary(error) != sqlite3.SQLITE_BUSY or nap is None:
+                raise explain(error, path) from error
+            await asyncio.sleep(nap)
+    raise AssertionError("the last try returns or raises")
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -17,7 +17,7 @@ from msgspec import msgpack
 from domain.decider import AnyRecorded, Recorded, Unreadable
 from gateways.codec import NOTHING_KNOWN, Codec
 from gateways.damage import StoreDamaged
-from gateways.embedded_file import explain, primary
+from gateways.embedded_file import explain, when_free
 from gateways.embedded_recorder import TABLE
 
 PAGE = 500
@@ -31,9 +31,6 @@ _LOG = f"{_SELECT} WHERE rowid>? ORDER BY rowid LIMIT {PAGE}"
 _COUNT = f"SELECT count(*) FROM {TABLE} WHERE rowid>? AND rowid<=?"  # noqa: S608 - constants only
 _HEAD = f"SELECT max(rowid) FROM {TABLE}"  # noqa: S608 - constants only
 _STREAMS = f"SELECT DISTINCT originator_id FROM {TABLE}"  # noqa: S608 - constants only
-
-_BUSY_NAPS = (0.001, 0.005, 0.025, 0.1, 0.5)
-"""Seconds. A reader is kept waiting only while another process recovers or closes the file."""
 
 _uuid = msgpack.Decoder(UUID).decode  # several times as fast as UUID(bytes=...)
 
@@ -115,14 +112,7 @@ class LogReader:
         self._connection.close()
 
     async def _read(self, sql: str, *values: Any) -> list[AnyRecorded]:
-        for nap in (*_BUSY_NAPS, None):
-            try:
-                return self._fetch(sql, values)
-            except sqlite3.Error as error:
-                if primary(error) != sqlite3.SQLITE_BUSY or nap is None:
-                    raise explain(error, self._path) from error
-                await asyncio.sleep(nap)
-        raise AssertionError("the last try returns or raises")
+        return await when_free(self._path, lambda: self._fetch(sql, values))
 
     def _fetch(self, sql: str, values: tuple[Any, ...]) -> list[AnyRecorded]:
         recorded = self._recorded

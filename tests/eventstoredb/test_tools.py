@@ -10,6 +10,7 @@ import pytest
 
 from deploy.notebook import Past
 from domain.decider import Proposed
+from domain.order import order
 from gateways.codec import Codec
 from tests.deploy.logbook import Logbook, bought
 from tests.deploy.running import ADMITONE, admitone, environment
@@ -180,3 +181,15 @@ async def test_every_question_to_the_log_is_answered_from_eventstoredb_too(
     past = await asyncio.to_thread(Past, sold.uri())
     held = await asyncio.to_thread(past.state, "ticket-t")
     assert held.order == "o"
+
+
+async def test_a_notebook_folds_the_same_states_from_both_stores(sold: Cluster, tmp_path: Path) -> None:
+    await told("copy", "--from", sold.uri(), "--to", str(tmp_path))
+    sold.log.write("ticket-unread", [New(uuid4(), "TicketBlessed")])
+    here, there = Past(tmp_path), Past(sold.uri())
+    states = await asyncio.to_thread(here.states)
+    assert {stream.partition("-")[0] for stream in states} == {"ticket", "order", "payment"}
+    assert await asyncio.to_thread(there.states) == states
+    assert await asyncio.to_thread(there.fold, order) == await asyncio.to_thread(here.fold, order)
+    for stream, state in states.items():
+        assert await asyncio.to_thread(there.state, stream) == state

@@ -1,6 +1,6 @@
 """The log that a command reads, wherever it is: in a data directory, or on EventStoreDB."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -13,6 +13,7 @@ from deploy.settings import Settings, option_name
 from deploy.stores import named_by
 from domain.decider import NO_STREAM, AnyDecider, AnyRecorded, Decider, Loaded, Unreadable
 from gateways.embedded import EmbeddedStore
+from gateways.spill import Spill
 from processmanager.archive import Archive
 
 if TYPE_CHECKING:
@@ -59,8 +60,9 @@ class Log(Protocol):
         """The aggregate as it was at position ``until``. Raises UnreadableStream, StoreUnavailable."""
         ...
 
-    async def states(self, deciders: Sequence[AnyDecider], until: int) -> dict[str, Any]:
-        """The states of all streams of some deciders at position ``until``, by the streams' names.
+    def states(self, deciders: Sequence[AnyDecider], until: int) -> AsyncGenerator[Mapping[str, Any], None]:
+        """The states of all streams of some deciders at position ``until``, by the streams' names, some at a
+        time and each once.
 
         A stream with an event that cannot be read is left out. Raises StoreUnavailable.
         """
@@ -111,8 +113,8 @@ class _InDirectory:
     async def state(self, decider: Decider[Any, S, Any], key: str, until: int) -> Loaded[S]:
         return await log_reader.state(self._path, decider, key, until)
 
-    async def states(self, deciders: Sequence[AnyDecider], until: int) -> dict[str, Any]:
-        return await log_reader.states(self._path, deciders, until)
+    def states(self, deciders: Sequence[AnyDecider], until: int) -> AsyncGenerator[Mapping[str, Any], None]:
+        return log_reader.states(self._path, deciders, until)
 
 
 class _OnEventStoreDB:
@@ -136,23 +138,28 @@ class _OnEventStoreDB:
     async def state(self, decider: Decider[Any, S, Any], key: str, until: int) -> Loaded[S]:
         return await Archive(self).load(decider, key, until)
 
-    async def states(self, deciders: Sequence[AnyDecider], until: int) -> dict[str, Any]:
+    async def states(
+        self, deciders: Sequence[AnyDecider], until: int
+    ) -> AsyncGenerator[Mapping[str, Any], None]:
         kinds = {decider.category: decider for decider in deciders}
-        states, broken = dict[str, Any](), set[str]()
+        states, broken = Spill[tuple[Any]](), set[str]()
         async with aclosing(self.pages()) as pages:
             async for page in pages:
                 for fact in page:
                     decider = kinds.get(fact.category)
-                    if decider is None or fact.position > until:
+                    if decider is None or fact.position > until or fact.stream in broken:
                         continue
                     if isinstance(fact.event, Unreadable):
                         broken.add(fact.stream)
                     else:
-                        state = states.get(fact.stream, decider.initial)
-                        states[fact.stream] = decider.evolve(state, fact.event)
+                        (state,) = states.get(fact.stream) or (decider.initial,)
+                        states.put(fact.stream, (decider.evolve(state, fact.event),))
                 if page[-1].position >= until:
                     break
-        return {stream: state for stream, state in states.items() if stream not in broken}
+        for stream, (state,) in states.items():
+            if stream not in broken:
+                yield {stream: state}
+        states.close()
 
     async def facts(self, *, after: int, stream: str | None, follow: bool) -> AsyncIterator[AnyRecorded]:
         after, end = await self._behind(after), self.head()

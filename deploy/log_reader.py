@@ -1,8 +1,8 @@
 """Reading the log of a data directory from beside the server: nothing is ever written."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
-from contextlib import closing
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,13 +74,17 @@ async def state(path: Path, decider: Decider[Any, S, Any], key: str, until: int)
         return await fold.one(decider, key, until)
 
 
-async def states(path: Path, deciders: Sequence[AnyDecider], until: int) -> dict[str, Any]:
+async def states(
+    path: Path, deciders: Sequence[AnyDecider], until: int
+) -> AsyncGenerator[Mapping[str, Any], None]:
     """The states of all streams of some deciders at position ``until``, by the streams' names.
 
-    Those that hold an event which cannot be read are left out. Raises as ``facts`` does.
+    They come some at a time. Those that hold an event which cannot be read are left out. Raises as ``facts``.
     """
     with closing(_open_fold(path)) as fold:
-        return await (fold.kind(deciders[0], until) if len(deciders) == 1 else fold.all(deciders, until))
+        async with aclosing(fold.states(deciders, until)) as parts:
+            async for part in parts:
+                yield part
 
 
 def head(path: Path) -> int:

@@ -10,9 +10,9 @@ their zone, as text or as datetime; without one it is the log as it is now. docs
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -106,21 +106,24 @@ class Past:
         """Every state of one kind, by its id. Any decider will do, one of your own too, of a category that
         is in the log. A stream that holds an event which cannot be read is left out."""
 
-        async def read() -> dict[str, S]:
+        key = len(decider.category) + 1
+        return {stream[key:]: state for stream, state in self._states([decider], at)}
+
+    def states(self, at: Moment = None) -> Iterator[tuple[str, Any]]:
+        """Every stream (``ticket-5f2c…``) with its state, each once and in no order, while the log is read:
+        memory does not grow with the log. A stream that holds an event which cannot be read is left out."""
+        return self._states(DECIDERS, at)
+
+    def _states(self, deciders: Sequence[Decider[Any, Any, Any]], at: Moment) -> Iterator[tuple[str, Any]]:
+        async def read() -> AsyncGenerator[Mapping[str, Any], None]:
             async with self._log() as log:
-                states = await log.states([decider], await position(log, _text(at), "at"))
-            return {stream.removeprefix(f"{decider.category}-"): state for stream, state in states.items()}
+                until = await position(log, _text(at), "at")
+                async with aclosing(log.states(deciders, until)) as parts:
+                    async for part in parts:
+                        yield part
 
-        return _run(read)
-
-    def states(self, at: Moment = None) -> dict[str, Any]:
-        """Every state of every kind, by its stream (``ticket-5f2c…``). What cannot be read is left out."""
-
-        async def read() -> dict[str, Any]:
-            async with self._log() as log:
-                return await log.states(DECIDERS, await position(log, _text(at), "at"))
-
-        return _run(read)
+        for part in _each(read):
+            yield from part.items()
 
     def sql(self, sql: str, as_of: Moment = None, **values: str) -> "pyarrow.Table":
         """The answer of ``admitone sql`` as an Arrow table. ``values``: for ``$name`` in the SQL."""
@@ -175,10 +178,32 @@ def _text(moment: Moment) -> str | None:
 
 def _run(action: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """In a thread of its own, because a notebook has an event loop that is running already."""
-    with ThreadPoolExecutor(1, thread_name_prefix="past") as pool:
+    with ThreadPoolExecutor(1, thread_name_prefix="past") as pool, _told():
+        return pool.submit(lambda: asyncio.run(action())).result()
+
+
+def _each(action: Callable[[], AsyncGenerator[T, None]]) -> Iterator[T]:
+    """The same, of what comes piece by piece."""
+    with ThreadPoolExecutor(1, thread_name_prefix="past") as pool, _told():
+        runner, pieces = asyncio.Runner(), action()
+
+        async def piece() -> T | None:
+            return await anext(pieces, None)
+
         try:
-            return pool.submit(lambda: asyncio.run(action())).result()
-        except (BadQuestion, UnreadableStream) as error:
-            raise CannotTell(str(error)) from None
-        except (Failed, BadSettings, StoreDamaged, StoreUnavailable) as error:
-            raise CannotTell(explain(error).line) from None
+            while (found := pool.submit(lambda: runner.run(piece())).result()) is not None:
+                yield found
+        finally:
+            pool.submit(lambda: runner.run(pieces.aclose())).result()
+            pool.submit(runner.close).result()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What is wrong, in one line."""
+    try:
+        yield
+    except (BadQuestion, UnreadableStream) as error:
+        raise CannotTell(str(error)) from None
+    except (Failed, BadSettings, StoreDamaged, StoreUnavailable) as error:
+        raise CannotTell(explain(error).line) from None

@@ -1,76 +1,85 @@
 """The embedded log folded straight into states: one stream's, or those of all streams.
 
 Every event is checked as any reader checks it. But no envelope is made for what is evolved at once and
-forgotten: who asks for a state does not ask who caused it, or when. Memory holds the states and one page.
+forgotten: who asks for a state does not ask who caused it, or when. Nor is a state kept when its stream is at
+its end, so that memory does not grow with the log.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 from zlib import crc32
+
+from msgspec import json
 
 from domain.decider import NO_STREAM, AnyDecider, Decider, Loaded, Unreadable
 from gateways.codec import Codec
 from gateways.damage import StoreDamaged
 from gateways.embedded_file import when_free
 from gateways.embedded_recorder import TABLE
+from gateways.spill import Spill
 from processmanager.desk import UnreadableStream
 
 S = TypeVar("S")
 
 PAGE = 500
 """Events that are fetched together: few enough to stay in the processor's cache."""
+REMEMBERED = 20_000
+"""States in memory, before it is looked which of them are final; and as many that were looked at before."""
 
 _ROWS = f"""SELECT originator_id, originator_version, topic, state, event_id, metadata, checksum, rowid
     FROM {TABLE}"""  # noqa: S608 - constants only
 _LOG = f"{_ROWS} WHERE rowid>? AND rowid<=? ORDER BY rowid"
 # The plus keeps SQLite from going by the index of streams, and so from jumping about in the log.
 _KIND = f"{_ROWS} WHERE rowid>? AND rowid<=? AND +originator_id>=? AND +originator_id<? ORDER BY rowid"
-_HEAD = f"SELECT coalesce(max(rowid), 0) FROM {TABLE}"  # noqa: S608 - constants only
 _COUNT = f"SELECT count(*) FROM {TABLE} WHERE rowid>? AND rowid<=?"  # noqa: S608 - constants only
+_HEAD = f"SELECT coalesce(max(rowid), 0) FROM {TABLE}"  # noqa: S608 - constants only
 _STREAM = f"""{_ROWS} WHERE originator_id=? AND originator_version>? AND rowid<=?
     ORDER BY originator_version LIMIT {PAGE}"""
+_GOING_ON = f"""SELECT value FROM json_each(?) WHERE EXISTS
+    (SELECT 1 FROM {TABLE} WHERE originator_id=value AND +rowid>? AND +rowid<=?)"""  # noqa: S608 - constants only
 
 _Row: TypeAlias = tuple[bytes, int, bytes, bytes, bytes, bytes, int, int]
 _Step: TypeAlias = tuple[int, Callable[[bytes], Any], Callable[[Any, Any], Any], Any]
 """How events of one type are folded: the schema that is decoded at once, and how; ``evolve``, and a start."""
+_MISSING: Any = object()
 
 
 class EmbeddedFold:
     """Folds the log of one file. The connection is its own, and gives texts as bytes from then on."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, codec: Codec) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, codec: Codec, *, remembered: int = REMEMBERED
+    ) -> None:
         """``path`` is for messages only."""
         self._path = path
         self._codec = codec
+        self._remembered = remembered
         self._connection = connection
         connection.execute("PRAGMA query_only=1")
         connection.text_factory = bytes  # as the checksum takes them; few are ever read as text
 
-    async def kind(self, decider: Decider[Any, S, Any], until: int) -> dict[str, S]:
-        """The states of all streams of the decider's category at position ``until``, by their names.
+    async def states(
+        self, deciders: Sequence[AnyDecider], until: int
+    ) -> AsyncGenerator[Mapping[str, Any], None]:
+        """The states at position ``until`` of all streams of the deciders' categories, by the streams' names.
 
-        A stream with an event that this version cannot read is left out. Raises StoreDamaged where events
-        were altered or are missing, StoreUnavailable, and whatever ``evolve`` raises.
+        They come some at a time, each once, when no event of its stream is left. A stream with an event that
+        this version cannot read is left out. Raises StoreDamaged where events were altered or are missing,
+        StoreUnavailable, and whatever ``evolve`` raises.
         """
-        ends = f"{decider.category}-", f"{decider.category}."  # the dot comes next to the dash
-        states = _States(self._path, self._codec, [decider])
-        for after, end in await self._ranges(until):
-            rows = await self._fetch(_KIND, after, end, *ends)
-            ((count,),) = await self._fetch(_COUNT, after, end)
-            self._refuse_gap(count, after, end)
-            states.fold(rows)
-        return states.whole()
-
-    async def all(self, deciders: Iterable[AnyDecider], until: int) -> dict[str, Any]:
-        """The same of several deciders, in one reading. What is of no category of theirs is passed over."""
+        last = min(until, await self._head())
         states = _States(self._path, self._codec, deciders)
-        for after, end in await self._ranges(until):
-            rows = await self._fetch(_LOG, after, end)
-            self._refuse_gap(len(rows), after, end)
-            states.fold(rows)
-        return states.whole()
+        try:
+            for after in range(0, last, PAGE):
+                end = min(after + PAGE, last)
+                states.fold(await self._page(deciders, after, end))
+                if states.in_hand >= self._remembered:
+                    yield states.settle(await self._going_on(states.settled, end, last))
+            yield states.rest()
+        finally:
+            states.close()
 
     async def one(self, decider: Decider[Any, S, Any], key: str, until: int) -> Loaded[S]:
         """The aggregate as it was at position ``until``.
@@ -89,32 +98,50 @@ class EmbeddedFold:
             revision, position = rows[-1][1], rows[-1][7]
         for reason in states.broken.values():
             raise UnreadableStream(f"{stream} {reason}")
-        state: S = states.whole().get(stream, decider.initial)
+        state: S = states.rest().get(stream, decider.initial)
         return Loaded(stream, revision, position, state)
 
     def close(self) -> None:
         self._connection.close()
 
-    async def _ranges(self, until: int) -> Iterable[tuple[int, int]]:
-        """The log up to ``until`` or to its end, in pages: the position before each, and its last."""
+    async def _head(self) -> int:
         ((head,),) = await self._fetch(_HEAD)
-        last = min(until, head)
-        return ((after, min(after + PAGE, last)) for after in range(0, last, PAGE))
+        return int(head)
+
+    async def _page(self, deciders: Sequence[AnyDecider], after: int, end: int) -> Sequence[_Row]:
+        """The events behind ``after`` up to ``end``; with one decider, those of its category."""
+        if len(deciders) == 1:
+            kind = deciders[0].category
+            rows = await self._fetch(_KIND, after, end, f"{kind}-", f"{kind}.")  # the dot follows the dash
+            ((found,),) = await self._fetch(_COUNT, after, end)
+        else:
+            rows = await self._fetch(_LOG, after, end)
+            found = len(rows)
+        if found != end - after:
+            raise StoreDamaged(f"{self._path} is damaged: events are missing behind position {after}")
+        return rows
+
+    async def _going_on(self, streams: Iterable[bytes], after: int, last: int) -> Iterable[bytes]:
+        """Those of the streams that have an event behind ``after`` up to ``last``."""
+        names = json.encode([stream.decode() for stream in streams]).decode()
+        return [stream for (stream,) in await self._fetch(_GOING_ON, names, after, last)]
 
     async def _fetch(self, sql: str, *values: Any) -> Sequence[Any]:
         return await when_free(self._path, lambda: self._connection.execute(sql, values).fetchall())
 
-    def _refuse_gap(self, found: int, after: int, end: int) -> None:
-        if found != end - after:
-            raise StoreDamaged(f"{self._path} is damaged: events are missing behind position {after}")
-
 
 class _States:
-    """What the rows that were read so far make of each stream. broken: the streams that cannot be folded."""
+    """What the rows that were read so far make of each stream.
+
+    broken: why a stream cannot be folded. settled: the streams that have been in hand for a while, which
+    ``settle`` is about.
+    """
 
     def __init__(self, path: Path, codec: Codec, deciders: Iterable[AnyDecider]) -> None:
         self.broken: dict[bytes, str] = {}
-        self._states: dict[bytes, Any] = {}
+        self.settled: dict[bytes, Any] = {}
+        self._young: dict[bytes, Any] = {}
+        self._away = Spill[tuple[Any]]()
         self._path = path
         self._codec = codec
         self._deciders = {decider.category.encode(): decider for decider in deciders}
@@ -124,9 +151,14 @@ class _States:
             for event in decider.events
         }
 
+    @property
+    def in_hand(self) -> int:
+        """Streams that are not settled."""
+        return len(self._young)
+
     def fold(self, rows: Sequence[_Row]) -> None:
         """Raises StoreDamaged for a row that is not what was written, and whatever ``evolve`` raises."""
-        states, steps, written = self._states, self._steps, self._codec.written
+        states, steps, written = self._young, self._steps, self._codec.written
         for stream, revision, type_, data, id_, metadata, summed, position in rows:
             try:  # ``checksum`` of the recorder, written out: these lines run for every event of the log
                 whole = crc32(b"".join((stream, type_, data, id_, metadata)), revision) == summed
@@ -146,10 +178,43 @@ class _States:
                 evolve, initial = decider.evolve, decider.initial
                 event, _ = self._codec.decode(type_.decode(errors="replace"), data, metadata)
                 if isinstance(event, Unreadable):
-                    self.broken.setdefault(stream, f"revision {revision} ({event.type}): {event.reason}")
+                    self._break(stream, f"revision {revision} ({event.type}): {event.reason}")
                     continue
-            states[stream] = evolve(states.get(stream, initial), event)
+            state = states.get(stream, _MISSING)
+            if state is _MISSING:
+                if stream in self.broken:
+                    continue
+                state = self._earlier(stream) if revision else initial
+            states[stream] = evolve(state, event)
 
-    def whole(self) -> dict[str, Any]:
-        """The states of the streams that could be folded to their ends, by the streams' names."""
-        return {stream.decode(): state for stream, state in self._states.items() if stream not in self.broken}
+    def settle(self, going_on: Iterable[bytes]) -> Mapping[str, Any]:
+        """The states of the settled streams, but for those that go on. What is in hand is settled then."""
+        for stream in going_on:
+            self._away.put(stream.decode(), (self.settled.pop(stream),))
+        final = _named(self.settled)
+        self.settled, self._young = self._young, {}
+        return final
+
+    def rest(self) -> Mapping[str, Any]:
+        """The states of all streams that are left, when no row is."""
+        return _named(self.settled | self._young)
+
+    def close(self) -> None:
+        self._away.close()
+
+    def _earlier(self, stream: bytes) -> Any:
+        """The state of a stream that is not in hand; it is from now on."""
+        if stream in self.settled:
+            return self.settled.pop(stream)
+        if found := self._away.get(stream.decode()):
+            return found[0]
+        raise StoreDamaged(f"{self._path} is damaged: {stream.decode()} has no beginning")
+
+    def _break(self, stream: bytes, reason: str) -> None:
+        self.broken.setdefault(stream, reason)
+        self._young.pop(stream, None)
+        self.settled.pop(stream, None)
+
+
+def _named(states: Mapping[bytes, Any]) -> Mapping[str, Any]:
+    return {stream.decode(): state for stream, state in states.items()}

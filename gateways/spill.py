@@ -6,6 +6,7 @@ files, which nobody else sees and which is gone when the process ends.
 
 import pickle
 import sqlite3
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
@@ -15,6 +16,7 @@ REMEMBERED = 20_000
 
 _CREATE = "CREATE TABLE entry (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
 _PUT = "INSERT OR REPLACE INTO entry VALUES (?,?)"
+_ALL = "SELECT key, value FROM entry"
 _GET = "SELECT value FROM entry WHERE key=?"
 
 
@@ -46,6 +48,14 @@ class Spill(Generic[V]):
         if key not in self._young and len(self._young) >= self._remembered:
             self._spill()
         self._young[key] = value
+
+    def items(self) -> Iterator[tuple[str, V]]:
+        """Every key with the value that was last put in, in no order. Raises sqlite3.Error."""
+        yield from (self._old | self._young).items()
+        if self._disk is not None:
+            for key, value in self._disk.execute(_ALL):
+                if key not in self._young and key not in self._old:
+                    yield key, pickle.loads(value)  # noqa: S301 - as above
 
     def close(self) -> None:
         """Give back the file."""

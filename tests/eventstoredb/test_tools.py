@@ -187,9 +187,9 @@ async def test_a_notebook_folds_the_same_states_from_both_stores(sold: Cluster, 
     await told("copy", "--from", sold.uri(), "--to", str(tmp_path))
     sold.log.write("ticket-unread", [New(uuid4(), "TicketBlessed")])
     here, there = Past(tmp_path), Past(sold.uri())
-    states = await asyncio.to_thread(here.states)
+    states = dict(await asyncio.to_thread(list, here.states()))
     assert {stream.partition("-")[0] for stream in states} == {"ticket", "order", "payment"}
-    assert await asyncio.to_thread(there.states) == states
+    assert dict(await asyncio.to_thread(list, there.states())) == states
     assert await asyncio.to_thread(there.fold, order) == await asyncio.to_thread(here.fold, order)
     for stream, state in states.items():
         assert await asyncio.to_thread(there.state, stream) == state

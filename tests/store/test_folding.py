@@ -1,7 +1,7 @@
 """Folding the log straight into states: the same as by way of every event's envelope, or a clear word."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -10,27 +10,49 @@ from zlib import crc32
 
 import pytest
 from msgspec import Struct, json
+from msgspec.structs import replace
 
 from benchmarks import history
 from deploy import log_reader
 from domain.decider import AnyDecider, AnyRecorded, Decider
 from domain.deciders import DECIDERS
 from domain.ticket import ticket
+from gateways.chain import parted
 from gateways.codec import Codec
 from gateways.damage import StoreDamaged
 from gateways.embedded_file import open_checked
-from gateways.embedded_fold import EmbeddedFold
+from gateways.embedded_fold import PAGE, EmbeddedFold
+from gateways.embedded_raw import EmbeddedRawLog
+from gateways.raw_log import RawEvent
 from processmanager.archive import END
 from processmanager.desk import UnreadableStream
 
 EVENTS = 2_300
 """Some pages, and a piece of one."""
+REMEMBERED = 40
+"""Fewer than there are streams on a page."""
 
 
 @pytest.fixture
 async def log(tmp_path: Path) -> Path:
+    """Streams that are written one after the other."""
     await history.write(tmp_path, EVENTS)
     return tmp_path / "log.sqlite"
+
+
+@pytest.fixture
+async def entwined(log: Path) -> Path:
+    """The same streams, all of them going on from the beginning of the log to its end."""
+    events = [event async for page in EmbeddedRawLog(log).pages(0, EVENTS) for event in page]
+    return await laid(log.with_name("entwined.sqlite"), sorted(events, key=lambda event: event.revision))
+
+
+async def laid(path: Path, events: Sequence[RawEvent]) -> Path:
+    """A log of these events, chained anew."""
+    log = EmbeddedRawLog(path)
+    await log.append([replace(event, metadata=parted(event.metadata)[0]) for event in events])
+    await log.close()
+    return path
 
 
 async def told(log: Path) -> list[AnyRecorded]:
@@ -45,6 +67,17 @@ def folded(facts: list[AnyRecorded], until: int = END) -> dict[str, Any]:
         if fact.position <= until:
             kind = kinds[fact.category]
             states[fact.stream] = kind.evolve(states.get(fact.stream, kind.initial), fact.event)
+    return states
+
+
+async def states_of(log: Path, deciders: Sequence[AnyDecider], until: int = END) -> dict[str, Any]:
+    """With little memory, so that much of it is put away and taken out again."""
+    states: dict[str, Any] = {}
+    with closing(EmbeddedFold(log, open_checked(log), Codec(), remembered=REMEMBERED)) as fold:
+        async for part in fold.states(deciders, until):
+            assert not states.keys() & part.keys()
+            assert len(part) <= 2 * (REMEMBERED + PAGE)
+            states |= part
     return states
 
 
@@ -70,15 +103,16 @@ def rewrite(log: Path, position: int, **columns: Any) -> str:
         return str(new["originator_id"])
 
 
-async def test_every_state_at_any_position_is_what_its_events_make_of_it(log: Path) -> None:
-    facts, rng = await told(log), Random(5)
-    for until in (0, 1, 500, 501, EVENTS, END, *(rng.randrange(EVENTS) for _ in range(20))):
-        states = folded(facts, until)
-        assert await log_reader.states(log, DECIDERS, until) == states
-        for kind in DECIDERS:
-            own = {name: state for name, state in states.items() if name.startswith(f"{kind.category}-")}
-            assert await log_reader.states(log, [kind], until) == own
-    assert len(states) > 100
+async def test_every_state_at_any_position_is_what_its_events_make_of_it(log: Path, entwined: Path) -> None:
+    for path in (log, entwined):
+        facts, rng = await told(path), Random(5)
+        for until in (0, 1, PAGE, PAGE + 1, EVENTS, END, *(rng.randrange(EVENTS) for _ in range(10))):
+            states = folded(facts, until)
+            assert await states_of(path, DECIDERS, until) == states
+            for kind in DECIDERS:
+                own = {name: state for name, state in states.items() if name.startswith(f"{kind.category}-")}
+                assert await states_of(path, [kind], until) == own
+        assert len(states) > 100
 
 
 async def test_one_state_tells_the_revision_and_position_at_which_it_is_true(log: Path) -> None:
@@ -94,7 +128,7 @@ async def test_one_state_tells_the_revision_and_position_at_which_it_is_true(log
 
 async def test_a_decider_of_one_s_own_folds_events_that_it_does_not_list(log: Path) -> None:
     count: AnyDecider = Decider("order", 0, lambda _, __: (), lambda seen, _: seen + 1, ())
-    counted = await log_reader.states(log, [count], END)
+    counted = await states_of(log, [count])
     orders = [fact.stream for fact in await told(log) if fact.category == "order"]
     assert counted == {name: orders.count(name) for name in orders}
 
@@ -106,14 +140,14 @@ async def test_an_event_that_was_altered_is_folded_into_nothing(log: Path, colum
     (kind,) = (each for each in DECIDERS if stream.startswith(f"{each.category}-"))
     for deciders in (DECIDERS, [kind]):
         with pytest.raises(StoreDamaged, match="the event at position 700 was altered"):
-            await log_reader.states(log, deciders, END)
+            await states_of(log, deciders)
 
 
 @pytest.mark.parametrize("deciders", [DECIDERS, [ticket]], ids=["all", "one kind"])
-async def test_an_event_that_is_gone_is_noticed(log: Path, deciders: list[AnyDecider]) -> None:
+async def test_an_event_that_is_gone_is_noticed(log: Path, deciders: Sequence[AnyDecider]) -> None:
     spoil(log, "DELETE FROM stored_events WHERE rowid = 700")
     with pytest.raises(StoreDamaged, match="events are missing behind position 500"):
-        await log_reader.states(log, deciders, END)
+        await states_of(log, deciders)
 
 
 async def test_a_gap_in_a_stream_is_noticed(log: Path) -> None:
@@ -124,24 +158,48 @@ async def test_a_gap_in_a_stream_is_noticed(log: Path) -> None:
         await log_reader.state(log, kind, first.key, END)
 
 
-SPOILT: dict[str, Callable[[], dict[str, Any]]] = {
-    "a foreign type": lambda: {"topic": "TicketBlessed"},
-    "a newer schema": lambda: {"metadata": json.encode({"schema": 7, "actor": "somebody later"})},
-    "data of no sense": lambda: {"state": b'{"order": 7'},
+SPOILT = {
+    "a foreign type": {"type": "TicketBlessed"},
+    "a newer schema": {"metadata": json.encode({"schema": 7, "actor": "somebody later"})},
+    "data of no sense": {"data": b'{"order": 7'},
 }
 
 
+@pytest.mark.parametrize("name", ["log", "entwined"])
+@pytest.mark.parametrize("revision", [0, 1, 2])
 @pytest.mark.parametrize("columns", SPOILT.values(), ids=SPOILT)
 async def test_a_stream_that_cannot_be_read_is_left_out_and_told_when_asked_for(
-    log: Path, columns: Callable[[], dict[str, Any]]
+    entwined: Path, name: str, columns: dict[str, Any], revision: int
 ) -> None:
-    states = folded(await told(log))
-    stream = rewrite(log, 700, **columns())
-    del states[stream]
-    assert await log_reader.states(log, DECIDERS, END) == states
-    (kind,) = (each for each in DECIDERS if stream.startswith(f"{each.category}-"))
-    with pytest.raises(UnreadableStream, match=f"{stream} revision"):
-        await log_reader.state(log, kind, stream.removeprefix(f"{kind.category}-"), END)
+    sound = entwined.with_name(f"{name}.sqlite")
+    facts = await told(sound)
+    broken = choose(facts, revision)
+    events = [event async for page in EmbeddedRawLog(sound).pages(0, EVENTS) for event in page]
+    events[broken.position - 1] = replace(events[broken.position - 1], **columns)
+    spoilt = await laid(sound.with_name("spoilt.sqlite"), events)
+    states = {stream: state for stream, state in folded(facts).items() if stream != broken.stream}
+    assert await states_of(spoilt, DECIDERS) == states
+    (kind,) = (each for each in DECIDERS if each.category == broken.category)
+    with pytest.raises(UnreadableStream, match=f"{broken.stream} revision {revision}"):
+        await log_reader.state(spoilt, kind, broken.key, END)
+
+
+def choose(facts: list[AnyRecorded], revision: int) -> AnyRecorded:
+    """The first fact of this revision whose stream was last written on an earlier page of the log."""
+    seen: dict[str, int] = {}
+    for fact in facts:
+        if fact.revision == revision and (fact.position - 1) // PAGE > seen.get(fact.stream, -1):
+            return fact
+        seen[fact.stream] = (fact.position - 1) // PAGE
+    raise AssertionError(f"no fact of revision {revision}")
+
+
+async def test_a_stream_without_a_beginning_is_noticed(log: Path) -> None:
+    first = next(fact for fact in await told(log) if fact.revision == 1)
+    spoil(log, "UPDATE stored_events SET originator_id = 'parking-x' WHERE rowid = ?", first.position - 1)
+    rewrite(log, first.position - 1)
+    with pytest.raises(StoreDamaged, match=f"{first.stream} has no beginning"):
+        await states_of(log, DECIDERS)
 
 
 class SeatMoved(Struct, frozen=True):
@@ -157,5 +215,5 @@ async def test_an_old_event_is_folded_in_its_newest_shape(log: Path) -> None:
     assert first.category == "ticket"
     stream = rewrite(log, 1, topic="SeatMoved", state=b'{"seat":12}')
     with closing(EmbeddedFold(log, open_checked(log), codec)) as fold:
-        assert await fold.kind(seat, 1) == {stream: 12}
+        assert [part async for part in fold.states([seat], 1)] == [{stream: 12}]
         assert (await fold.one(seat, first.key, 1)).state == 12

@@ -16,6 +16,7 @@ def test_the_last_value_of_each_key_is_found_whatever_is_in_memory(remembered: i
         spill.put(key, number)
         kept[key] = number
     assert {key: spill.get(key) for key in kept} == kept
+    assert sorted(spill.items()) == sorted(kept.items())
     assert spill.get("ticket-x") is None
     spill.close()
 

@@ -1,6 +1,7 @@
 """The embedded store's log as bytes, read with all of its checks and written a page at a time."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from eventsourcing.persistence import PersistenceError as RecorderError
 from domain.decider import AnyRecorded, Metadata, Unreadable
 from gateways.codec import NOTHING_KNOWN, Codec, Encoded, StoredFact
 from gateways.damage import StoreDamaged
-from gateways.embedded_file import open_checked, open_to_write
+from gateways.embedded_file import explain, open_checked, open_to_write
 from gateways.embedded_reader import LogReader
 from gateways.embedded_recorder import VerbatimRecorder
 from gateways.raw_log import RawEvent
@@ -88,6 +89,8 @@ class EmbeddedRawLog:
         except IntegrityError:
             raise WrongRevision(f"{self} is being written to by somebody else") from None
         except RecorderError as error:
+            if isinstance(error.__cause__, sqlite3.Error):
+                raise explain(error.__cause__, self._path) from None
             raise StoreUnavailable(f"{self._path}: {error}") from None
 
     async def settle(self) -> None:

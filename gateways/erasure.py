@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from time import monotonic, sleep
 
+from gateways import disk
 from gateways.identity import AccountsUnavailable, connect
 
 LOOK = 1.0
@@ -75,6 +76,8 @@ def erase(path: Path, account_ids: Iterable[str], at: datetime) -> None:
             database.execute("VACUUM")
             _empty_log(database, path)
         except sqlite3.Error as error:
+            if disk.is_full(error, path):
+                raise AccountsUnavailable(disk.full(path)) from error
             raise AccountsUnavailable(f"{path}: {error}: erase them again") from error
 
 

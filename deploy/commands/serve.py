@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.commands.options import F, command_line, load, setting
-from deploy.failing import Failed
+from deploy.failing import Failed, known_place
 from deploy.settings import SETTINGS, BadSettings, Settings, defaults, option_name
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _serve(told: Settings, options: dict[str, str | None], listener: socket.sock
         if supervisor is None or not supervisor.served:
             _remove(places, told.ledger)
 
-    with directory(told.data, undo), joined(told, places):
+    with known_place(told.data), directory(told.data, undo), joined(told, places):
         slot = claim_slot(places.read_models)
         try:
             supervisor = Supervisor(options, listener, told.workers, slot, _announcement(told, listener))

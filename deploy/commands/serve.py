@@ -4,7 +4,7 @@ import asyncio
 import errno
 import resource
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,11 +52,12 @@ def _serve(told: Settings, options: dict[str, str | None], listener: socket.sock
     from gateways.leases import claim_slot
 
     places = Places(told.data)
+    there = frozenset(places.lying(told.ledger))
     supervisor: Supervisor | None = None
 
     def undo() -> None:
         if supervisor is None or not supervisor.served:
-            _remove(places, told.ledger)
+            _remove(places, told.ledger, there)
 
     with known_place(told.data), directory(told.data, undo), joined(told, places):
         slot = claim_slot(places.read_models)
@@ -67,13 +68,13 @@ def _serve(told: Settings, options: dict[str, str | None], listener: socket.sock
             slot.release()
 
 
-def _remove(places: "Places", ledger: Path) -> None:
-    """What a service wrote that never served: nobody can have been told of anything that is in it."""
+def _remove(places: "Places", ledger: Path, there: Collection[Path]) -> None:
+    """What a service made that never served: nobody can have been told of anything that is in it."""
     from deploy.agreement import gate, living
 
     with gate(places):
         if not any(living(places)):  # another one may have begun there meanwhile
-            places.clear(ledger)
+            places.clear(ledger, but=there)
 
 
 def _listener(told: Settings) -> socket.socket:

@@ -34,6 +34,7 @@ class EmbeddedRawLog:
         self._path = path
         self._reader: LogReader | None = None
         self._recorder: VerbatimRecorder | None = None
+        self._inserting: asyncio.Future[None] | None = None
         self.hidden: dict[str, str] = {}
         if path.is_file():
             self._open()
@@ -74,7 +75,8 @@ class EmbeddedRawLog:
         """A file holds whatever can be in a log."""
 
     async def append(self, events: Sequence[RawEvent]) -> None:
-        await asyncio.to_thread(self._insert, events)
+        self._inserting = asyncio.ensure_future(asyncio.to_thread(self._insert, events))
+        await asyncio.shield(self._inserting)
 
     def _insert(self, events: Sequence[RawEvent]) -> None:
         """All of them in one transaction, so that a crash leaves whole pages."""
@@ -97,6 +99,8 @@ class EmbeddedRawLog:
         """A page is durable when it is appended."""
 
     async def close(self) -> None:
+        if self._inserting is not None:  # of an append that was cancelled, too
+            await asyncio.wait([self._inserting])
         if self._reader is not None:
             self._reader.close()
         if self._recorder is not None:

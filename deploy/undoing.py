@@ -40,8 +40,9 @@ def leased(path: Path, otherwise: str) -> Iterator[None]:
     try:
         yield
     finally:
-        if not there:
-            lease.discard()
+        with suppress(OSError):  # what was done is done, even if an empty file stays
+            if not there:
+                lease.discard()
         lease.release()
 
 

@@ -160,7 +160,7 @@ def test_a_backup_of_accounts_that_fails_at_any_step_leaves_nothing(
     folder = tmp_path / "people-2"
     words = "backup", "--accounts", str(folder), "--data", str(tmp_path / "var")
     for well in _at_every_step(FAILURES[how], folder, *words):
-        if left := [name for name in tree(folder) if name != "lease"]:
+        if left := [name for name in tree(folder) if name != "lease"]:  # which could not be removed
             (name,) = left
             told("restore", "--accounts", str(folder / name), "--data", str(tmp_path / f"new-{name}"))
             assert well or how == "a disk that fails"

@@ -1,8 +1,8 @@
 """What is new in a log since the last time, into a backup."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from datetime import datetime
 from importlib.metadata import version
 
@@ -10,8 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from deploy.copying import Gapless, Tell
+from deploy.undoing import directory, leased
+from gateways.backup.cipher import BadKey
 from gateways.backup.folder import Folder, Manifest
-from gateways.backup.segment import FORMAT, identity
+from gateways.backup.segment import FORMAT, BackupDamaged, identity
 from gateways.raw_log import RawEvent, RawLog
 
 SEGMENT = 8 * 1024 * 1024
@@ -25,6 +27,13 @@ class CannotBackUp(Exception):
     """The log and the backup do not allow it. Says in one line why, and what to do."""
 
 
+class Added(Struct, frozen=True):
+    """What a run has written, and does not count yet: what the manifest said before it, and is to say."""
+
+    before: Manifest
+    behind: Manifest
+
+
 class BackedUp(Struct, frozen=True):
     """new: events that this run has added. events, segments: in all. position: of the last event."""
 
@@ -34,11 +43,27 @@ class BackedUp(Struct, frozen=True):
     position: int
 
 
-async def back_up(source: RawLog, kind: str, folder: Folder, taken: datetime, tell: Tell) -> BackedUp | None:
-    """Add what ``source`` has and ``folder`` has not; None when both are empty.
+@contextmanager
+def writing(folder: Folder) -> Iterator[None]:
+    """The right to write into ``folder``. If what follows fails, the backup in it is as it was before.
 
-    kind: of what kind the store is. taken: the present time. The caller holds the folder's lease. All that
-    was answered before this began is in the backup when it returns; until then the backup stays as it was.
+    Raises Failed when another backup has that right; OSError.
+    """
+    with directory(folder.path), leased(folder.path / "lease", f"another backup into {folder} is running"):
+        there = folder.names()
+        try:
+            yield
+        except BaseException:
+            with suppress(BackupDamaged, BadKey):  # it was refused for that, and nothing was written
+                folder.take_back(there)
+            raise
+
+
+async def add(source: RawLog, kind: str, folder: Folder, taken: datetime, tell: Tell) -> Added | None:
+    """Write what ``source`` has and ``folder`` has not; None when both are empty.
+
+    kind: of what kind the store is. taken: the present time. The caller is ``writing``. All that was
+    answered before this began is in what was added. It counts from ``conclude`` on.
     Raises CannotBackUp, CannotCopy, BackupDamaged, BadKey, StoreDamaged, StoreUnavailable, OSError.
     """
     before = folder.manifest()
@@ -55,9 +80,14 @@ async def back_up(source: RawLog, kind: str, folder: Folder, taken: datetime, te
     behind = before
     if end is not None and end.position > before.position:
         behind = await _add(source, folder, before, end, tell)
-    made_by = version("admitone")
-    folder.conclude(replace(behind, taken=taken, made_by=made_by))
-    return BackedUp(behind.events - before.events, behind.events, behind.segments, behind.position)
+    return Added(before, replace(behind, taken=taken, made_by=version("admitone")))
+
+
+def conclude(folder: Folder, added: Added) -> BackedUp:
+    """Have it count. Raises OSError."""
+    folder.conclude(added.behind)
+    new, behind = added.behind.events - added.before.events, added.behind
+    return BackedUp(new, behind.events, behind.segments, behind.position)
 
 
 async def _check_place(source: RawLog, kind: str, folder: Folder, manifest: Manifest) -> None:

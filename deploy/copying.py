@@ -43,9 +43,10 @@ class Copied(Struct, frozen=True):
     since: bool
 
 
-async def copy(source: RawLog, target: RawLog, tell: Tell) -> Copied:
+async def copy(source: RawLog, target: RawLog, tell: Tell, *, stays: bool = True) -> Copied:
     """Bring ``target`` up to where ``source`` is now.
 
+    stays: what was copied stays if this fails, so that waiting for a store that is away is worth it.
     Nothing is written before all that is to be written has been looked at.
     Raises CannotCopy, StoreDamaged, StoreUnavailable.
     """
@@ -56,7 +57,8 @@ async def copy(source: RawLog, target: RawLog, tell: Tell) -> Copied:
         return Copied(0, 0, 0, {}, since=False)
     after = await _place(source, target)
     moved = await _survey(source, target, after, end, tell)
-    await _move(source, target, after, end, lambda done: tell("Copying", done, moved))
+    pauses = PAUSES if stays else ()
+    await _move(source, target, after, end, pauses, lambda done: tell("Copying", done, moved))
     events, streams = await _compare(source, target, end, tell)
     newest = await source.last()
     hidden = source.hidden
@@ -123,10 +125,18 @@ class Gapless:
 
 
 async def _move(
-    source: RawLog, target: RawLog, after: int, end: RawEvent, done: Callable[[int], None]
+    source: RawLog,
+    target: RawLog,
+    after: int,
+    end: RawEvent,
+    patience: Sequence[float],
+    done: Callable[[int], None],
 ) -> None:
-    """Write what is behind ``after``; go on where it ended when a store is away for a while."""
-    pauses, furthest, moved = iter(PAUSES), after, 0
+    """Write what is behind ``after``; go on where it ended when a store is away for a while.
+
+    patience: the pauses; without any, the first trouble is the end.
+    """
+    pauses, furthest, moved = iter(patience), after, 0
     while after < end.position:
         try:
             async with aclosing(source.pages(after, end.position)) as pages:  # type: ignore[type-var]  # a generator
@@ -139,10 +149,12 @@ async def _move(
         except StoreDamaged:
             raise
         except (StoreUnavailable, WrongRevision) as error:
+            if not patience:
+                raise
             # What was on its way may be there or not: the target tells, also if it holds something else.
             before, after = after, await _place_again(source, target, error, pauses)
             if after > before:
-                pauses = iter(PAUSES)
+                pauses = iter(patience)
         else:
             return
 

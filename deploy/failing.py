@@ -1,10 +1,13 @@
 """What a person is told when a command cannot go on: one line, and an exit status for scripts."""
 
-import errno
 import os
 import sqlite3
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import gettempdir
 
 from msgspec import Struct
 
@@ -32,12 +35,26 @@ class Failed(Exception):
         self.failure = Failure(line, status)
 
 
+@contextmanager
+def known_place(place: Path) -> Iterator[None]:
+    """What is written in ``place``. Raises Failed if there is no room: errors seldom say where that was."""
+    from gateways import disk
+
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        if disk.is_full(error, place) and not disk.has_room(place):
+            raise Failed(disk.full(place)) from error
+        raise
+
+
 def explain(error: BaseException) -> Failure:
     """The one line that ``error`` amounts to."""
     from deploy.keys import KeyDamaged
+    from gateways import disk
     from gateways.backup.cipher import BadKey
     from gateways.backup.segment import BackupDamaged
-    from gateways.card_file import LedgerDamaged
+    from gateways.card_file import LedgerDamaged, LedgerUnavailable
     from gateways.damage import StoreDamaged
     from gateways.identity import AccountsDamaged, AccountsUnavailable
 
@@ -48,21 +65,28 @@ def explain(error: BaseException) -> Failure:
             return Failure(str(error), WRONG_SETTINGS)
         case KeyDamaged() | StoreDamaged() | AccountsDamaged() | LedgerDamaged() | BackupDamaged():
             return Failure(str(error), DAMAGED)
-        case StoreUnavailable() | Refused() | BadKey() | AccountsUnavailable():
+        case StoreUnavailable() | Refused() | BadKey() | AccountsUnavailable() | LedgerUnavailable():
             return Failure(str(error))
-        case OSError(errno=errno.ENOSPC):
-            which = f": {error.filename} cannot be written" if error.filename else ""
-            return Failure(f"the disk is full{which}")
+        case OSError() if disk.is_full(error, None):
+            return Failure(disk.full(error.filename))
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             return Failure(f"{where}{error.strerror or error}")
-        case sqlite3.OperationalError() if error.sqlite_errorname == "SQLITE_FULL":
-            return Failure("the disk is full")
+        case sqlite3.Error() if disk.is_full(error, place := _workplace()):
+            return Failure(disk.full(None if place is None or disk.has_room(place) else place))
         case sqlite3.DatabaseError():
             return Failure(f"the data directory cannot be used: {error}", DAMAGED)
         case _:
             hint = f"set {variable('log_level')}=debug to see where"
             return Failure(f"this should not have happened: {type(error).__name__}: {error} ({hint})")
+
+
+def _workplace() -> Path | None:
+    """Where commands put what only they need; None where there is no such place."""
+    try:
+        return Path(gettempdir())
+    except FileNotFoundError:
+        return None
 
 
 def report(failure: Failure) -> None:

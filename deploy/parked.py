@@ -8,6 +8,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from deploy.failing import known_place
 from deploy.places import Places
 from deploy.reading import EMBEDDED
 from deploy.settings import Settings, option_name
@@ -97,7 +98,7 @@ class InDirectory:
 
     async def facts(self) -> Iterable[AnyRecorded]:
         recorder, mapper = EventRecorder.at(self._log), EventMapper()
-        with closing(recorder.datastore):
+        with closing(recorder.datastore), known_place(self._log):
             types = [event.__name__ for event in parking.events]
             stored = recorder.select_notifications(None, limit=-1, topics=types)
             return [mapper.to_domain_event(each) for each in stored]
@@ -140,5 +141,6 @@ def model_files(places: Places) -> list[Path]:
 def held_streams(places: Places) -> Iterator[HeldStream]:
     """What read models hold back. Raises sqlite3.Error."""
     for path in model_files(places):
-        for held in held_back(path):
-            yield HeldStream(path, held)
+        with known_place(path):
+            found = held_back(path)
+        yield from (HeldStream(path, held) for held in found)

@@ -1,9 +1,14 @@
 """Where everything lies in the data directory."""
 
+import os
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
-from shutil import rmtree
 
 from msgspec import Struct
+
+_BESIDE = ("-wal", "-shm", "-journal")
+"""How the names of what SQLite keeps beside a file end."""
 
 
 class Places(Struct, frozen=True):
@@ -11,17 +16,35 @@ class Places(Struct, frozen=True):
 
     root: Path
 
-    def clear(self, ledger: Path) -> None:
-        """Remove all of them, and nothing else that may lie there. Raises OSError.
+    def lying(self, ledger: Path) -> list[Path]:
+        """What is there of them, and nothing else that may lie there; what is in a directory before it.
 
-        ledger: of the card simulator, which may lie elsewhere; then it stays.
+        ledger: of the card simulator, which may lie elsewhere, and is then none of them.
         """
-        for name in (self.read_models, self.services):
-            rmtree(name, ignore_errors=True)
-        files = (self.log, self.accounts, self.rates, *([ledger] if ledger.parent == self.root else []))
-        beside = [path for file in files for path in self.root.glob(f"{file.name}*")]
-        for path in (*beside, self.key, self.receipt_key, self.driver, self.reconciliation):
-            path.unlink(missing_ok=True)
+        from gateways.embedded_mark import HeadMark
+
+        databases = [self.log, self.accounts, self.rates, *([ledger] if ledger.parent == self.root else [])]
+        beside = [Path(f"{path}{suffix}") for path in databases for suffix in _BESIDE]
+        single = (HeadMark.of(self.log), self.key, self.receipt_key, self.driver, self.reconciliation)
+        nested = [path for each in (self.read_models, self.services) for path in (each, *each.rglob("*"))]
+        found = [path for path in (*databases, *beside, *single, *nested) if os.path.lexists(path)]
+        return sorted(found, key=lambda path: len(path.parts), reverse=True)
+
+    def clear(self, ledger: Path, but: Collection[Path] = ()) -> None:
+        """Remove all that is ``lying`` there. Raises OSError.
+
+        but: what stays, with what SQLite keeps beside it: facts may be there that are not in the file yet.
+        """
+        for path in self.lying(ledger):
+            name, dash, suffix = path.name.rpartition("-")
+            of = path.with_name(name) if dash + suffix in _BESIDE else path
+            if path in but or of in but:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                with suppress(OSError):  # something stays in it
+                    path.rmdir()
+            else:
+                path.unlink(missing_ok=True)
 
     @property
     def log(self) -> Path:

@@ -1,24 +1,22 @@
 """A log out of a backup, into a store with nothing in it."""
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, aclosing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
 
 from deploy.failing import WRONG_SETTINGS, Failed
 from deploy.places import Places
-from deploy.raw_stores import embedded
+from deploy.undoing import directory, leased
 from gateways.backup.durable import sync_folder
 from gateways.backup.folder import Manifest
 from gateways.backup.log import BackupLog
 from gateways.codec import Codec
 from gateways.embedded_mark import HeadMark
-from gateways.leases import Lease
-from gateways.raw_log import RawLog
 from processmanager import moments
 
-_WORKPLACE = ".restoring"
+_WORKPLACE, _LEASE = ".restoring", "lease"
 
 
 async def position(backup: BackupLog, manifest: Manifest, text: str | None) -> int:
@@ -67,49 +65,71 @@ async def _last_by(backup: BackupLog, at: datetime, taken: datetime) -> int:
     return last
 
 
-@asynccontextmanager
-async def new_log(places: Places) -> AsyncIterator[RawLog]:
-    """A log in a data directory that has none: it appears there when it is complete, or not at all.
+def refuse(places: Places, *files: Path) -> None:
+    """Raises Failed if there is anything of one of ``files`` in the data directory.
 
-    Read models of an earlier log are removed then: they are made anew. Raises Failed, OSError.
+    What SQLite has left of an older file beside a new one would be taken for a part of it.
     """
-    _refuse_log(places)
-    new = not places.root.exists()
-    workplace = places.root / _WORKPLACE
-    lease = Lease(workplace / "lease")
-    if not lease.try_take():
-        raise Failed(f"another restore into {places.root}/ is running")
-    try:
-        for left in workplace.glob(f"{places.log.name}*"):  # by one that was killed
-            left.unlink()
-        path = workplace / places.log.name
-        async with embedded(path) as log:
-            yield log
-        if path.is_file():
-            _put_in_place(path, places)
-    finally:
-        rmtree(workplace, ignore_errors=True)
-        lease.release()
-        if new and not any(places.root.iterdir()):
-            places.root.rmdir()
+    for file in files:
+        if found := sorted(path.name for path in places.root.glob(f"{file.name}*")):
+            raise Failed(
+                f"{places.root}/ is not empty, it has {', '.join(found)}. "
+                "Restore into another directory, or move that away first"
+            )
 
 
-def _refuse_log(places: Places) -> None:
-    """What SQLite has left of an older log beside a new one would be taken for a part of it."""
-    found = sorted(path.name for path in places.root.glob(f"{places.log.name}*"))
-    if found:
-        raise Failed(
-            f"{places.root}/ is not empty, it has {', '.join(found)}. "
-            "Restore into another directory, or move that away first"
-        )
+@contextmanager
+def workplace(places: Places) -> Iterator[Places]:
+    """Where what is restored is made, on the disk that it will be on. It is gone at the end.
+
+    Raises Failed when another restore into ``places`` is running; OSError.
+    """
+    made = Places(places.root / _WORKPLACE)
+    with (
+        directory(made.root),
+        leased(made.root / _LEASE, f"another restore into {places.root}/ is running"),
+    ):
+        try:
+            _clear(made)
+            yield made
+        finally:
+            rmtree(made.root, ignore_errors=True)
 
 
-def _put_in_place(path: Path, places: Places) -> None:
-    beside = sorted(each.name for each in path.parent.glob(f"{path.name}-*"))
-    if beside:
-        raise Failed(f"SQLite still holds {', '.join(beside)} of the restored log open: try again")
-    _refuse_log(places)  # it may have been made meanwhile
-    rmtree(places.read_models, ignore_errors=True)
-    path.replace(places.log)
-    HeadMark.of(path).replace(HeadMark.of(places.log))
-    sync_folder(places.root)
+def _clear(made: Places) -> None:
+    """Remove what a restore that was killed has left."""
+    for path in made.root.iterdir():
+        if path.is_dir():
+            rmtree(path)
+        elif path.name != _LEASE:
+            path.unlink()
+
+
+def put_in_place(made: Places, places: Places) -> None:
+    """Move what was restored into the data directory; if that fails it is as it was before.
+
+    Read models of an earlier log go out with a new one: they are made anew. Raises Failed, OSError.
+    """
+    if beside := sorted(each.name for each in made.root.glob("*.sqlite-*")):
+        raise Failed(f"SQLite still holds {', '.join(beside)} of what was restored open: try again")
+    log, accounts = made.log.is_file(), made.accounts.is_file()
+    # It may have been made meanwhile.
+    refuse(places, *([places.log] if log else []), *([places.accounts] if accounts else []))
+    moves = list[tuple[Path, Path]]()
+    if log and places.read_models.exists():
+        moves.append((places.read_models, made.read_models))
+    if log:
+        moves += [(made.log, places.log), (HeadMark.of(made.log), HeadMark.of(places.log))]
+    if accounts:  # last: if a kill comes between, a log without accounts is noticed, and the reverse is not
+        moves.append((made.accounts, places.accounts))
+    _move(moves, places.root)
+
+
+def _move(moves: Sequence[tuple[Path, Path]], folder: Path) -> None:
+    """All of them, durably, into ``folder``, or none. Raises OSError."""
+    with ExitStack() as undoing:
+        for path, place in moves:
+            path.rename(place)
+            undoing.callback(place.rename, path)
+        sync_folder(folder)
+        undoing.pop_all()

@@ -4,6 +4,8 @@ import sqlite3
 import time
 from pathlib import Path
 
+from gateways import disk
+
 VERSION = 2
 PATIENCE = 5.0
 """Seconds that opening waits for others who are opening the same file."""
@@ -42,6 +44,10 @@ _MOVE_1 = (
 """The first version knew one refund of an attempt, the whole one."""
 
 
+class LedgerUnavailable(Exception):
+    """There is no room for the ledger. One clear line."""
+
+
 class LedgerDamaged(Exception):
     """The ledger's file cannot be used: damaged, foreign, or written by a newer version. One clear line."""
 
@@ -49,7 +55,8 @@ class LedgerDamaged(Exception):
 def open_file(path: Path | str) -> sqlite3.Connection:
     """A connection to the ledger at ``path`` (or ``:memory:``), made if it is missing.
 
-    It never waits for another writer. It may be used by one thread at a time. Raises LedgerDamaged.
+    It never waits for another writer. It may be used by one thread at a time. Raises LedgerDamaged,
+    LedgerUnavailable.
     """
     try:
         db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
@@ -59,6 +66,8 @@ def open_file(path: Path | str) -> sqlite3.Connection:
         _prepare(db)
     except (sqlite3.Error, LedgerDamaged) as error:
         db.close()
+        if isinstance(error, sqlite3.Error) and disk.is_full(error, Path(path)):
+            raise LedgerUnavailable(disk.full(path)) from None
         raise LedgerDamaged(f"The card ledger {path} cannot be used: {error}") from None
     return db
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TypeVar
 
+from gateways import disk
 from gateways.damage import StoreDamaged
 from gateways.embedded_end import check_end
 from gateways.embedded_mark import HeadMark, Mark
@@ -55,8 +56,8 @@ def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> StoreUnava
     code = primary(error)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return StoreDamaged(f"{path} is damaged or is no log: {error}")
-    if code == sqlite3.SQLITE_FULL:
-        return StoreUnavailable(f"the disk is full: {path} cannot grow")
+    if disk.is_full(error, path):
+        return StoreUnavailable(disk.full(path))
     if code == sqlite3.SQLITE_BUSY:
         return StoreUnavailable(f"another process has held {path} locked for {LOCK_WAIT:.0f} s")
     return StoreUnavailable(f"{path}: {error}")

@@ -1,6 +1,7 @@
 """The embedded store's log as bytes, read with all of its checks and written a page at a time."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from eventsourcing.persistence import PersistenceError as RecorderError
 from domain.decider import AnyRecorded, Metadata, Unreadable
 from gateways.codec import NOTHING_KNOWN, Codec, Encoded, StoredFact
 from gateways.damage import StoreDamaged
-from gateways.embedded_file import open_checked, open_to_write
+from gateways.embedded_file import explain, open_checked, open_to_write
 from gateways.embedded_reader import LogReader
 from gateways.embedded_recorder import VerbatimRecorder
 from gateways.raw_log import RawEvent
@@ -33,6 +34,7 @@ class EmbeddedRawLog:
         self._path = path
         self._reader: LogReader | None = None
         self._recorder: VerbatimRecorder | None = None
+        self._inserting: asyncio.Future[None] | None = None
         self.hidden: dict[str, str] = {}
         if path.is_file():
             self._open()
@@ -73,7 +75,8 @@ class EmbeddedRawLog:
         """A file holds whatever can be in a log."""
 
     async def append(self, events: Sequence[RawEvent]) -> None:
-        await asyncio.to_thread(self._insert, events)
+        self._inserting = asyncio.ensure_future(asyncio.to_thread(self._insert, events))
+        await asyncio.shield(self._inserting)
 
     def _insert(self, events: Sequence[RawEvent]) -> None:
         """All of them in one transaction, so that a crash leaves whole pages."""
@@ -88,12 +91,16 @@ class EmbeddedRawLog:
         except IntegrityError:
             raise WrongRevision(f"{self} is being written to by somebody else") from None
         except RecorderError as error:
+            if isinstance(error.__cause__, sqlite3.Error):
+                raise explain(error.__cause__, self._path) from None
             raise StoreUnavailable(f"{self._path}: {error}") from None
 
     async def settle(self) -> None:
         """A page is durable when it is appended."""
 
     async def close(self) -> None:
+        if self._inserting is not None:  # of an append that was cancelled, too
+            await asyncio.wait([self._inserting])
         if self._reader is not None:
             self._reader.close()
         if self._recorder is not None:

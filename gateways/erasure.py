@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from time import monotonic, sleep
 
+from gateways import disk
 from gateways.identity import AccountsUnavailable, connect
 
 LOOK = 1.0
@@ -62,20 +63,33 @@ def find(path: Path, name: str) -> str | None:
     return row and str(row[0])
 
 
+def was_erased(path: Path, account_id: str) -> bool:
+    """Whether the account with this id is gone. Raises AccountsDamaged, AccountsUnavailable."""
+    with closing(connect(path)) as database:
+        found = database.execute("SELECT 1 FROM erased WHERE id = ?", (account_id,)).fetchone()
+    return found is not None
+
+
 def erase(path: Path, account_ids: Iterable[str], at: datetime) -> None:
     """Remove these accounts, so that no byte of them is left in the file or beside it. Twice is once.
 
-    A server may be using the file. Raises AccountsDamaged, AccountsUnavailable: then the same again.
+    A server may be using the file. Raises AccountsDamaged, and AccountsUnavailable: then the same again, for
+    any one of them. The accounts may be gone by then, and what is left of them in the file is not.
     """
+    ids = list(account_ids)
+    again = f"by its id: admitone erase {ids[0]}" if ids else ""
     with closing(connect(path)) as database:
         try:
-            remove(database, account_ids, at)
+            remove(database, ids, at)
             # Other pages may hold copies of a row that was moved; a new file holds only what is there.
             database.execute("PRAGMA temp_store = MEMORY")
             database.execute("VACUUM")
-            _empty_log(database, path)
+            _empty_log(database)
+        except TimeoutError:
+            raise AccountsUnavailable(f"somebody reads {path} all the time: try again, {again}") from None
         except sqlite3.Error as error:
-            raise AccountsUnavailable(f"{path}: {error}: erase them again") from error
+            why = disk.full(path) if disk.is_full(error, path) else f"{path}: {error}: try again"
+            raise AccountsUnavailable(f"{why}, {again}") from error
 
 
 def remove(database: sqlite3.Connection, account_ids: Iterable[str], at: datetime) -> None:
@@ -89,10 +103,10 @@ def remove(database: sqlite3.Connection, account_ids: Iterable[str], at: datetim
     database.execute("COMMIT")
 
 
-def _empty_log(database: sqlite3.Connection, path: Path) -> None:
-    """Bring the write-ahead log into the file and cut it to nothing."""
+def _empty_log(database: sqlite3.Connection) -> None:
+    """Bring the write-ahead log into the file and cut it to nothing. Raises TimeoutError, sqlite3.Error."""
     give_up = monotonic() + PATIENCE
     while database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
         if monotonic() > give_up:
-            raise AccountsUnavailable(f"somebody reads {path} all the time: erase them again")
+            raise TimeoutError
         sleep(0.05)

@@ -17,6 +17,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from msgspec import Struct
 
+from gateways import disk
+
 T = TypeVar("T")
 
 SCHEMA = 2
@@ -83,7 +85,7 @@ class Accounts:
 
     @classmethod
     async def open(cls, path: Path) -> "Accounts":
-        """Open or make the file. Raises AccountsDamaged."""
+        """Open or make the file. Raises AccountsDamaged, AccountsUnavailable."""
         return await asyncio.to_thread(lambda: cls(connect(path)))
 
     async def sign_up(self, email: str, password: str) -> Account:
@@ -156,7 +158,7 @@ class Accounts:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """The file of accounts, made if there is none. Raises AccountsDamaged."""
+    """The file of accounts, made if there is none. Raises AccountsDamaged, AccountsUnavailable."""
     try:
         database = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
@@ -183,4 +185,6 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
             database.execute(f"PRAGMA user_version = {SCHEMA}")
             path.chmod(0o600)
     except sqlite3.DatabaseError as error:
+        if disk.is_full(error, path):
+            raise AccountsUnavailable(disk.full(path)) from error
         raise AccountsDamaged(f"{path} cannot be read as a database of accounts: {error}") from error

@@ -31,25 +31,42 @@ class Lease:
         """Take the lease if nobody has it; True if it is ours now. Never waits. Raises OSError."""
         if self._handle is not None:
             return True
+        while (handle := self._locked()) is not None:
+            if os.fstat(handle).st_nlink:
+                self._handle = handle
+                return True
+            # Whoever had it has removed the file meanwhile, so the name may stand for another one.
+            os.close(handle)
+        return False
+
+    def _locked(self) -> int | None:
+        """The file, locked; None if another process has locked it."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            return False
+            return None
         except BaseException:
             os.close(handle)
             raise
-        self._handle = handle
-        return True
+        return handle
 
     def release(self) -> None:
         """Give it back; nothing happens if it is not ours."""
         if self._handle is not None:
-            # Closing drops the lock. The file stays: deleting it would let two processes hold "it".
+            # Closing drops the lock. The file stays, for whoever is the next.
             os.close(self._handle)
             self._handle = None
+
+    def discard(self) -> None:
+        """Give it back and remove its file, if it is ours."""
+        if self._handle is not None:
+            try:
+                self._path.unlink(missing_ok=True)
+            finally:
+                self.release()
 
 
 class Slot(Lease):

@@ -10,11 +10,12 @@ import click
 from deploy.commands.options import existing, load, setting
 from deploy.commands.progress import progress
 from deploy.failing import WRONG_SETTINGS, Failed
+from deploy.interrupting import ended_as_by_hand
 from deploy.places import Places
 from deploy.reading import EMBEDDED
 
 if TYPE_CHECKING:
-    from deploy.backing_up import BackedUp
+    from deploy.backing_up import Added, BackedUp
     from deploy.settings import Settings
     from gateways.backup.cipher import Key
     from gateways.backup.folder import Folder
@@ -63,28 +64,47 @@ def backup(
     if directory is not None and accounts is not None and directory.resolve() == accounts.resolve():
         raise Failed("DIR and --accounts must be two directories: accounts lie apart", WRONG_SETTINGS)
     told = load(**options)
+    places, key = Places(told.data), key_of(key_file)
+    if directory is not None and told.store == EMBEDDED:
+        existing(told.data)
+    if accounts is not None and not places.accounts.is_file():
+        raise Failed(f"there are no accounts in {places.root}/: give --data")
     if directory is not None:
-        _log(told, directory, key_file)
+        _log(told, directory, key)
     if accounts is not None:
-        _accounts(Places(told.data), accounts, key_file, keep)
+        _accounts(places, accounts, key, keep)
 
 
-def _accounts(places: Places, folder: Path, key_file: Path | None, keep: int | None) -> None:
+def _accounts(places: Places, folder: Path, key: "Key | None", keep: int | None) -> None:
+    from deploy.undoing import directory, leased
     from gateways.backup.accounts import back_up, expire
 
-    if not places.accounts.is_file():
-        raise Failed(f"there are no accounts in {places.root}/: give --data")
     now = datetime.now(UTC)
-    file, accounts = back_up(places.accounts, folder, key_of(key_file), now)
-    click.echo(f"{accounts:,} accounts are in {file}.")
-    if keep is not None and (gone := expire(folder, now - timedelta(days=keep))):
-        click.echo(f"Deleted {gone:,} that were older than {keep:,} days.")
+    another = f"another backup into {folder} is running"
+    with ended_as_by_hand() as too_late, directory(folder), leased(folder / "lease", another):
+        too_late()
+        file, accounts = back_up(places.accounts, folder, key, now)
+        click.echo(f"{accounts:,} accounts are in {file}.")
+        if keep is not None and (gone := expire(folder, now - timedelta(days=keep))):
+            click.echo(f"Deleted {gone:,} that were older than {keep:,} days.")
 
 
-def _log(told: "Settings", directory: Path, key_file: Path | None) -> None:
-    if told.store == EMBEDDED:
-        existing(told.data)
-    done = asyncio.run(_back_up(told, directory, key_file))
+def _log(told: "Settings", directory: Path, key: "Key | None") -> None:
+    from deploy.backing_up import CannotBackUp, conclude, writing
+    from deploy.copying import CannotCopy
+    from gateways.backup.folder import Folder
+
+    folder = Folder(directory, key)
+    try:
+        with ended_as_by_hand() as too_late, writing(folder):
+            added = asyncio.run(_add(told, folder, datetime.now(UTC)))
+            too_late()
+            _tell(directory, conclude(folder, added) if added else None)
+    except (CannotBackUp, CannotCopy) as error:
+        raise Failed(str(error)) from None
+
+
+def _tell(directory: Path, done: "BackedUp | None") -> None:
     if done is None:
         click.echo("The log is empty: there is nothing to back up yet.")
     else:
@@ -93,32 +113,14 @@ def _log(told: "Settings", directory: Path, key_file: Path | None) -> None:
         )
 
 
-async def _back_up(told: "Settings", directory: Path, key_file: Path | None) -> "BackedUp | None":
-    from deploy.backing_up import CannotBackUp, back_up
-    from deploy.copying import CannotCopy
+async def _add(told: "Settings", folder: "Folder", taken: datetime) -> "Added | None":
+    from deploy.backing_up import add
     from deploy.raw_stores import raw_source
-    from gateways.leases import Lease
 
-    folder, taken = opened(directory, key_file), datetime.now(UTC)
-    lease = Lease(directory / "lease")
-    if not lease.try_take():
-        raise Failed(f"another backup into {directory} is running")
     name, kind = (str(told.data), EMBEDDED) if told.store == EMBEDDED else (told.store, "EventStoreDB")
-    try:
-        async with raw_source(name, "--data" if kind == EMBEDDED else "--store") as source:
-            with progress() as tell:
-                return await back_up(source, kind, folder, taken, tell)
-    except (CannotBackUp, CannotCopy) as error:
-        raise Failed(str(error)) from None
-    finally:
-        lease.release()
-
-
-def opened(directory: Path, key_file: Path | None) -> "Folder":
-    """The backup in ``directory``. Raises BadKey, OSError."""
-    from gateways.backup.folder import Folder
-
-    return Folder(directory, key_of(key_file))
+    async with raw_source(name, "--data" if kind == EMBEDDED else "--store") as source:
+        with progress() as tell:
+            return await add(source, kind, folder, taken, tell)
 
 
 def key_of(key_file: Path | None) -> "Key | None":

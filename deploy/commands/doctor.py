@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.commands.options import as_typed, data_option, existing, load, setting, store_option
+from deploy.failing import known_place
 from deploy.places import Places
 from deploy.reading import EMBEDDED
 from deploy.settings import Settings
@@ -45,7 +46,7 @@ def doctor(**options: str | None) -> None:
     console = Console(highlight=False, soft_wrap=True)
     told = load(**options)
     places = existing(told.data) if told.store == EMBEDDED else Places(told.data)
-    with tempfile.TemporaryDirectory(prefix="admitone-") as folder:
+    with tempfile.TemporaryDirectory(prefix="admitone-") as folder, known_place(places.root):
         models = ModelChecks(places, Path(folder))
         books = asyncio.run(read_books(told, models))
         differences = list(models.findings())

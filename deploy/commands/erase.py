@@ -48,10 +48,10 @@ def _read(lines: TextIO) -> list[str]:
 
 
 def _known(path: Path, names: Sequence[str]) -> list[str]:
-    """Their ids; all are known, or nothing is done."""
-    from gateways.erasure import find
+    """Their ids; all are known, or nothing is done. An id that was erased is: that may not be finished."""
+    from gateways.erasure import find, was_erased
 
-    found = {name: find(path, name) for name in names}
+    found = {name: find(path, name) or (name if was_erased(path, name) else None) for name in names}
     unknown = [number for number, name in enumerate(names, 1) if found[name] is None]
     if unknown:
         # What was given may be an address, and what is printed may be kept.

@@ -10,7 +10,7 @@ import click
 
 from deploy.commands.options import command_line, data_option, existing, load, setting
 from deploy.commands.telling import tell
-from deploy.failing import Failed
+from deploy.failing import Failed, known_place
 from deploy.places import Places
 from deploy.reading import EMBEDDED
 from deploy.settings import Settings, variable
@@ -212,7 +212,10 @@ def _counted(count: int, what: str) -> str:
 def _tell_models(told: Settings, what: str, word: Callable[[Path], bool]) -> None:
     from deploy.parked import model_files
 
+    places = Places(told.data)
     if "-" not in what:
         raise Failed(f"order {what} is not parked; see: {command_line('parked', *_there(told))}")
-    if not [model for model in model_files(Places(told.data)) if word(model)]:
+    with known_place(places.root):
+        known = [model for model in model_files(places) if word(model)]
+    if not known:
         raise Failed(f"no read model holds {what} back; see: {command_line('parked', *_there(told))}")

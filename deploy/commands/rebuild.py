@@ -11,7 +11,7 @@ import click
 
 from deploy.commands.options import command_line, data_option, existing, load, setting
 from deploy.commands.telling import tell
-from deploy.failing import WRONG_SETTINGS, Failed
+from deploy.failing import WRONG_SETTINGS, Failed, known_place
 from deploy.places import Places
 from deploy.reading import EMBEDDED
 from deploy.settings import Settings
@@ -50,7 +50,8 @@ def rebuild(name: str, *, yes: bool, back: bool, rows: int, **options: str | Non
     told = load(**options)
     places = existing(told.data) if told.store == EMBEDDED else Places(told.data)
     work = _back(told, places, projection) if back else _rebuild(told, places, projection, yes=yes, rows=rows)
-    asyncio.run(work)
+    with known_place(places.root):
+        asyncio.run(work)
 
 
 async def _rebuild(told: Settings, places: Places, projection: "Projection", *, yes: bool, rows: int) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import resource
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.commands.options import F, command_line, load, setting
-from deploy.failing import Failed
+from deploy.failing import Failed, known_place
 from deploy.settings import SETTINGS, BadSettings, Settings, defaults, option_name
 
 if TYPE_CHECKING:
@@ -52,13 +52,14 @@ def _serve(told: Settings, options: dict[str, str | None], listener: socket.sock
     from gateways.leases import claim_slot
 
     places = Places(told.data)
+    there = frozenset(places.lying(told.ledger))
     supervisor: Supervisor | None = None
 
     def undo() -> None:
         if supervisor is None or not supervisor.served:
-            _remove(places, told.ledger)
+            _remove(places, told.ledger, there)
 
-    with directory(told.data, undo), joined(told, places):
+    with known_place(told.data), directory(told.data, undo), joined(told, places):
         slot = claim_slot(places.read_models)
         try:
             supervisor = Supervisor(options, listener, told.workers, slot, _announcement(told, listener))
@@ -67,13 +68,13 @@ def _serve(told: Settings, options: dict[str, str | None], listener: socket.sock
             slot.release()
 
 
-def _remove(places: "Places", ledger: Path) -> None:
-    """What a service wrote that never served: nobody can have been told of anything that is in it."""
+def _remove(places: "Places", ledger: Path, there: Collection[Path]) -> None:
+    """What a service made that never served: nobody can have been told of anything that is in it."""
     from deploy.agreement import gate, living
 
     with gate(places):
         if not any(living(places)):  # another one may have begun there meanwhile
-            places.clear(ledger)
+            places.clear(ledger, but=there)
 
 
 def _listener(told: Settings) -> socket.socket:

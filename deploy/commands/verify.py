@@ -10,6 +10,7 @@ import click
 
 from deploy.commands.options import command_line, data_option, existing, load, setting
 from deploy.commands.rebuild import SHOWN, progress, show
+from deploy.failing import known_place
 from deploy.places import Places
 from deploy.reading import EMBEDDED
 from deploy.settings import Settings
@@ -33,7 +34,7 @@ def verify(*, rows: int, **options: str | None) -> None:
     told = load(**options)
     places = existing(told.data) if told.store == EMBEDDED else Places(told.data)
     there, wrong, seen = data_option(places), 0, 0
-    with tempfile.TemporaryDirectory(prefix="admitone-") as folder:
+    with tempfile.TemporaryDirectory(prefix="admitone-") as folder, known_place(places.root):
         models = ModelChecks(places, Path(folder))
         asyncio.run(_read(told, models))
         for checked in models.finished():

@@ -16,7 +16,7 @@ from msgspec import DecodeError, Struct, ValidationError, json
 from msgspec.structs import replace
 
 from gateways.backup.cipher import Altered, Key
-from gateways.backup.durable import write_whole
+from gateways.backup.durable import PART, write_whole
 from gateways.backup.segment import FORMAT, BackupDamaged, Version, check_key, inflated, refuse_newer
 from gateways.erasure import remove
 from gateways.identity import SCHEMA, connect
@@ -39,11 +39,13 @@ class Header(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def back_up(path: Path, folder: Path, key: Key | None, taken: datetime) -> tuple[Path, int]:
-    """Write a dated backup; gives the file, and how many accounts are in it. A server may be running.
+    """Write a dated backup into ``folder``; gives the file, and how many accounts are in it.
 
-    Raises AccountsDamaged, OSError, sqlite3.Error.
+    A server may be running. The caller holds the folder's lease. Raises AccountsDamaged,
+    AccountsUnavailable, OSError, sqlite3.Error.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    for part in folder.glob(f"accounts-*{PART}"):  # of one that was killed
+        part.unlink()
     with closing(connect(path)) as source, closing(sqlite3.connect(":memory:")) as copy:
         source.backup(copy)
         (accounts,) = copy.execute("SELECT count(*) FROM account").fetchone()
@@ -104,7 +106,6 @@ def kept(file: Path, key: Key | None) -> Kept:
 
 def restore(accounts: Kept, place: Path) -> None:
     """Write the file of accounts. Raises OSError."""
-    place.parent.mkdir(parents=True, exist_ok=True)
     write_whole(place, accounts.content)
 
 

@@ -4,9 +4,10 @@ A run of ``admitone backup`` writes its segments, then replaces the manifest. Wh
 behind the end that the manifest tells, so the backup is as it was before; the next run clears it away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
+from itertools import count, takewhile
 from pathlib import Path
 
 from msgspec import DecodeError, Struct, ValidationError, json
@@ -89,10 +90,30 @@ class Folder:
         """Remove what a killed run has left. Raises OSError."""
         for part in self.path.glob(f"*{PART}"):
             part.unlink()
-        number = manifest.segments + 1
-        while self._file(number).exists():
+        for number in self._behind(manifest.segments):
             self._file(number).unlink()
-            number += 1
+
+    def names(self) -> frozenset[str]:
+        """What lies in the directory. Raises OSError."""
+        return frozenset(path.name for path in self.path.iterdir())
+
+    def take_back(self, there: frozenset[str]) -> None:
+        """Remove what a failed run has added, and nothing that a manifest counts.
+
+        there: the names from before it. Raises BackupDamaged, BadKey, OSError.
+        """
+        manifest = self.manifest()
+        counted = manifest.segments if manifest else 0
+        written = {self._file(number) for number in self._behind(counted)} | {*self.path.glob(f"*{PART}")}
+        if not counted:
+            written.add(self.path / MANIFEST)
+        for path in written:
+            if path.name not in there:
+                path.unlink(missing_ok=True)
+
+    def _behind(self, number: int) -> Iterator[int]:
+        """The numbers of the segments that follow on this one."""
+        return takewhile(lambda each: self._file(each).exists(), count(number + 1))
 
     def add(self, events: Sequence[RawEvent], log: str, number: int, before: str) -> str:
         """Write a segment; gives its SHA-256. It counts from when a manifest says so. Raises OSError."""

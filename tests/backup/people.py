@@ -28,6 +28,9 @@ class Canary(Struct, frozen=True):
         return f"kanarie-{self.number:04d}"
 
 
+PEOPLE = [Canary(number) for number in range(3)]
+"""Three of them."""
+
 _TRACE = re.compile(rb"canary-(\d{4})-zwitscher|aviary(\d{4})[.]example|kanarie-(\d{4})", re.IGNORECASE)
 """Any part of an address, or a password: of everybody at once, because a search for each takes minutes."""
 

@@ -55,6 +55,14 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def tree(folder: Path) -> dict[str, bytes | None]:
+    """The same with the directories, of which there is only the name to tell."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
 def back_up(data: Path, folder: Path, *more: str) -> str:
     return told("backup", str(folder), "--data", str(data), *more)
 

@@ -6,24 +6,14 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from gateways.backup import accounts as backups
 from gateways.erasure import Erasures, erase, find
 from gateways.identity import Account, Accounts, BadCredentials
 from tests.analysis.asking import told
-from tests.backup.people import Canary, found
-from tests.backup.shelves import back_up, facts, files, new_key, restore, write
+from tests.backup.people import PEOPLE, Canary, found
+from tests.backup.shelves import back_up, files, new_key, restore
 
-PEOPLE = [Canary(number) for number in range(3)]
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
-
-
-async def _sign_up(path: Path) -> list[Account]:
-    accounts = await Accounts.open(path)
-    signed_up = [await accounts.sign_up(canary.email, canary.password) for canary in PEOPLE]
-    await accounts.close()
-    return signed_up
 
 
 async def _signs_in(path: Path, canary: Canary) -> bool:
@@ -36,12 +26,6 @@ async def _signs_in(path: Path, canary: Canary) -> bool:
         return True
     finally:
         await accounts.close()
-
-
-@pytest.fixture
-def people(tmp_path: Path) -> list[Account]:
-    write(tmp_path / "var", facts(3))
-    return asyncio.run(_sign_up(tmp_path / "var" / "accounts.sqlite"))
 
 
 def test_accounts_are_backed_up_apart_and_come_back(tmp_path: Path, people: list[Account]) -> None:
@@ -65,6 +49,7 @@ def test_whoever_was_erased_since_does_not_come_back_with_an_older_backup(
     tmp_path: Path, people: list[Account]
 ) -> None:
     path, folder = tmp_path / "var" / "accounts.sqlite", tmp_path / "people"
+    folder.mkdir()
     older, _ = backups.back_up(path, folder, None, DAY)
     erase(path, [people[0].id], DAY + timedelta(hours=1))
     backups.back_up(path, folder, None, DAY + timedelta(days=1))
@@ -80,6 +65,7 @@ def test_whoever_was_erased_since_does_not_come_back_with_an_older_backup(
 
 def test_dated_backups_expire_and_others_stay(tmp_path: Path, people: list[Account]) -> None:
     path, folder = tmp_path / "var" / "accounts.sqlite", tmp_path / "people"
+    folder.mkdir()
     for days in range(4):
         backups.back_up(path, folder, None, datetime.now(UTC) - timedelta(days=10 * days, hours=1))
     (folder / "accounts-of-others.backup").write_bytes(b"x")
@@ -102,6 +88,7 @@ def test_an_encrypted_backup_of_accounts_needs_its_key(tmp_path: Path, people: l
 
 
 def test_a_damaged_backup_of_accounts_is_refused(tmp_path: Path, people: list[Account]) -> None:
+    (tmp_path / "people").mkdir()
     file, _ = backups.back_up(tmp_path / "var" / "accounts.sqlite", tmp_path / "people", None, DAY)
     sound, new = file.read_bytes(), tmp_path / "new"
     from_there = ("restore", "--accounts", str(file), "--data", str(new))
@@ -123,7 +110,7 @@ def test_accounts_are_not_restored_over_others(tmp_path: Path, people: list[Acco
     back_up(data, tmp_path / "log", "--accounts", str(tmp_path / "people"))
     before = files(data)
     line = restore(tmp_path / "log", data, "--accounts", str(tmp_path / "people"), status=1)
-    assert "there are accounts in" in line
+    assert "is not empty, it has accounts.sqlite." in line
     assert files(data) == before
     assert len(people) == 3
 

@@ -1,25 +1,27 @@
 """Backups and restores that are killed on their way."""
 
 import os
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from gateways.backup import folder as backups
 from gateways.embedded_raw import EmbeddedRawLog
+from gateways.erasure import find
+from gateways.identity import Account
 from gateways.raw_log import RawEvent
+from tests.analysis.asking import told
 from tests.backup.shelves import back_up, facts, files, restore, rows, write
-
-
-class Killed(BaseException):
-    """Ends a run as a kill would: nobody catches it."""
+from tests.backup.steps import killed
 
 
 @pytest.mark.usefixtures("small_segments")
 @pytest.mark.parametrize("first", [True, False], ids=["the first backup", "a later one"])
 def test_a_backup_killed_at_any_moment_is_the_one_before_or_the_one_after(
-    tmp_path: Path, first: bool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, first: bool
 ) -> None:
     data, folder = tmp_path / "var", tmp_path / "backup"
     if not first:
@@ -30,14 +32,8 @@ def test_a_backup_killed_at_any_moment_is_the_one_before_or_the_one_after(
     after, moment = rows(data), 0
     while True:
         moment += 1
-        with monkeypatch.context() as patched:
-            _kill_at(moment, patched)
-            try:
-                back_up(data, folder)
-            except Killed:
-                pass
-            else:
-                break
+        if not killed(moment, lambda: back_up(data, folder)):
+            break
         new = tmp_path / f"new-{moment}"
         manifest = backups.Folder(folder, None).manifest()
         if manifest is None or not manifest.segments:
@@ -50,23 +46,6 @@ def test_a_backup_killed_at_any_moment_is_the_one_before_or_the_one_after(
     assert not [*folder.glob("*.part")]
     restore(folder, tmp_path / "last")
     assert rows(tmp_path / "last") == after
-
-
-def _kill_at(moment: int, patched: pytest.MonkeyPatch) -> None:
-    """Kill the run before its ``moment``-th step on files: opening, syncing, renaming, deleting."""
-    left = [moment]
-
-    def stepping(step: Callable[..., object]) -> Callable[..., object]:
-        def do(*arguments: object, **more: object) -> object:
-            left[0] -= 1
-            if left[0] == 0:
-                raise Killed
-            return step(*arguments, **more)
-
-        return do
-
-    for owner, name in ((os, "fsync"), (os, "open"), (Path, "replace"), (Path, "unlink")):
-        patched.setattr(owner, name, stepping(getattr(owner, name)))
 
 
 def test_a_restore_that_was_killed_leaves_no_log_and_the_next_one_succeeds(
@@ -90,3 +69,39 @@ def test_a_restore_that_was_killed_leaves_no_log_and_the_next_one_succeeds(
     restore(tmp_path / "backup", new)
     assert rows(new) == rows(data)
     assert sorted(files(new)) == ["log.sqlite", "log.sqlite.head"]
+
+
+def test_a_restore_killed_at_any_moment_is_made_good_by_the_next_one(
+    tmp_path: Path, people: list[Account]
+) -> None:
+    """Killed between its last steps it has brought the log and not the accounts: they come by themselves."""
+    data, new = tmp_path / "var", tmp_path / "new"
+    from_accounts = "--accounts", str(tmp_path / "people")
+    back_up(data, tmp_path / "log", *from_accounts)
+    for moment in count(1):
+        if not killed(moment, lambda: restore(tmp_path / "log", new, *from_accounts)):
+            break
+        if not (new / "log.sqlite").exists():
+            restore(tmp_path / "log", new, *from_accounts)
+        elif not (new / "accounts.sqlite").exists():
+            told("restore", *from_accounts, "--data", str(new))
+        assert rows(new) == rows(data)
+        assert find(new / "accounts.sqlite", people[1].email) == people[1].id
+        assert not [path for path in new.rglob("*") if path.name.endswith(".part")]
+        shutil.rmtree(new)
+    assert moment > 8
+
+
+def test_what_a_killed_backup_of_accounts_has_left_of_people_goes_with_the_next_one(
+    tmp_path: Path, people: list[Account]
+) -> None:
+    folder, parts = tmp_path / "people", 0
+    words = "backup", "--accounts", str(folder), "--data", str(tmp_path / "var")
+    for moment in count(1):
+        if not killed(moment, lambda: told(*words)):
+            break
+        parts += len([*folder.glob("*.part")])
+        told(*words)
+        assert not [*folder.glob("*.part")]
+    assert parts > 0
+    assert len(people) == 3

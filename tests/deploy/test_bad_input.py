@@ -1,13 +1,11 @@
 """What is typed wrong is answered with one line that says what was wrong, and with nothing done."""
 
-import errno
 import json
-import os
 from pathlib import Path
 
 import pytest
 
-from deploy.failing import DAMAGED, explain
+from deploy.failing import DAMAGED
 from tests.analysis.season import lay, season
 from tests.deploy.running import admitone
 
@@ -104,12 +102,6 @@ def test_a_file_in_a_directory_that_is_not_there_is_refused_by_its_name(past: Pa
     for command in ("export", "report"):
         line = refused(command, "--out", str(out), "--data", str(past))
         assert f"there is no directory {out.parent} for {out}" in line
-
-
-def test_a_full_disk_is_called_one(tmp_path: Path) -> None:
-    without_name = explain(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-    assert without_name.line == "the disk is full"
-    assert explain(OSError(errno.ENOSPC, "x", "a/b")).line == "the disk is full: a/b cannot be written"
 
 
 def test_what_is_shown_may_be_called_by_its_stream(past: Path) -> None:

@@ -9,7 +9,7 @@ the place where these two exclude each other.
 """
 
 from datetime import datetime
-from typing import TypeAlias, assert_never
+from typing import TypeAlias, assert_never, final
 
 from msgspec import Struct
 
@@ -39,10 +39,12 @@ __all__ = [
 # Their names and fields are the stored format: they may grow, their meaning may not change.
 
 
+@final
 class OrderPlaced(Terms, frozen=True, gc=False):
     pass
 
 
+@final
 class PaymentStarted(Struct, frozen=True, gc=False):
     payment: str
     method: str
@@ -51,19 +53,23 @@ class PaymentStarted(Struct, frozen=True, gc=False):
     at: datetime | None = None
 
 
+@final
 class PaymentFailed(Struct, frozen=True, gc=False):
     payment: str
     reason: str
 
 
+@final
 class OrderCompleted(Struct, frozen=True, gc=False):
     payment: str
 
 
+@final
 class OrderCancelled(Struct, frozen=True, gc=False):
     reason: str
 
 
+@final
 class OrderRevived(Struct, frozen=True, gc=False):
     """The money of ``payment`` came after the order had ended by time, and the ticket was still free.
 
@@ -74,6 +80,7 @@ class OrderRevived(Struct, frozen=True, gc=False):
     expires_at: datetime
 
 
+@final
 class LatePaymentRefused(Struct, frozen=True, gc=False):
     """The money of ``payment`` came after the order had ended by time, and goes back."""
 
@@ -82,18 +89,14 @@ class LatePaymentRefused(Struct, frozen=True, gc=False):
 
 
 Event: TypeAlias = (
-    OrderPlaced
-    | PaymentStarted
-    | PaymentFailed
-    | OrderCompleted
-    | OrderCancelled
-    | OrderRevived
+    OrderPlaced | PaymentStarted | PaymentFailed | OrderCompleted | OrderCancelled | OrderRevived
     | LatePaymentRefused
-)
+)  # fmt: skip
 
 # ── States ────────────────────────────────────────────────────────────────────────────────────────
 
 
+@final
 class Unplaced(Struct, frozen=True, gc=False):
     pass
 
@@ -321,34 +324,33 @@ def _expire(at: datetime, state: Placed) -> tuple[Event, ...] | Refused:
 
 
 # ── Evolve ────────────────────────────────────────────────────────────────────────────────────────
+# By the exact type, for events are final: isinstance takes four times as long to say no.
 
 
 def evolve(state: State, event: Event) -> State:
-    if isinstance(event, OrderPlaced):
+    if type(event) is OrderPlaced:
         return AwaitingPayment(event)
-    if isinstance(state, Unplaced):
+    if type(state) is Unplaced:
         raise ValueError(f"{type(event).__name__} in an order that was never placed")
-    match event:
-        case PaymentStarted():
-            attempt = event.payment, event.method, event.grace_until, event.request, event.at
-            return Paying(state.terms, state.failures, *attempt)
-        case PaymentFailed():
-            failures = (*state.failures, event)
-            if isinstance(state, Revived):
-                return Revived(state.terms, failures, state.payment, state.deadline)
-            return AwaitingPayment(state.terms, failures)
-        case OrderCompleted():
-            return Completed(state.terms, state.failures, event.payment, isinstance(state, Revived))
-        case OrderCancelled():
-            in_flight = state.payment if isinstance(state, Paying | Revived) else None
-            again = state.deadline if isinstance(state, Revived) else None
-            return Cancelled(state.terms, state.failures, event.reason, in_flight, again)
-        case OrderRevived():
-            return Revived(state.terms, state.failures, event.payment, event.expires_at)
-        case LatePaymentRefused():
-            return Cancelled(state.terms, state.failures, EXPIRED, event.payment, refused=event.reason)
-        case _:
-            assert_never(event)
+    if type(event) is PaymentStarted:
+        attempt = event.payment, event.method, event.grace_until, event.request, event.at
+        return Paying(state.terms, state.failures, *attempt)
+    if type(event) is OrderCompleted:
+        return Completed(state.terms, state.failures, event.payment, type(state) is Revived)
+    if type(event) is OrderCancelled:
+        in_flight = state.payment if type(state) is Paying or type(state) is Revived else None
+        again = state.deadline if type(state) is Revived else None
+        return Cancelled(state.terms, state.failures, event.reason, in_flight, again)
+    if type(event) is PaymentFailed:
+        failures = (*state.failures, event)
+        if type(state) is Revived:
+            return Revived(state.terms, failures, state.payment, state.deadline)
+        return AwaitingPayment(state.terms, failures)
+    if type(event) is OrderRevived:
+        return Revived(state.terms, state.failures, event.payment, event.expires_at)
+    if type(event) is LatePaymentRefused:
+        return Cancelled(state.terms, state.failures, EXPIRED, event.payment, refused=event.reason)
+    assert_never(event)
 
 
 # ── The decider ───────────────────────────────────────────────────────────────────────────────────

@@ -5,7 +5,7 @@ appended before the provider is asked, so an attempt that was cut off is always 
 heard late, twice or in any order moves an attempt forward or leaves it alone.
 """
 
-from typing import TypeAlias, assert_never
+from typing import TypeAlias, assert_never, final
 
 from msgspec import Struct
 
@@ -65,36 +65,44 @@ __all__ = [
 # Their names and fields are the stored format: they may grow, their meaning may not change.
 
 
+@final
 class PaymentRequested(Request, frozen=True, gc=False):
     pass
 
 
+@final
 class PaymentPending(Struct, frozen=True, gc=False):
     reference: str
 
 
+@final
 class PaymentActionRequired(Struct, frozen=True, gc=False):
     reference: str
     action: str
 
 
+@final
 class PaymentAuthorized(Struct, frozen=True, gc=False):
     reference: str
 
 
+@final
 class PaymentDeclined(Struct, frozen=True, gc=False):
     code: str
     message: str
 
 
+@final
 class PaymentCaptured(Struct, frozen=True, gc=False):
     reference: str
 
 
+@final
 class PaymentVoided(Struct, frozen=True, gc=False):
     reason: str
 
 
+@final
 class RefundRequested(Struct, frozen=True, gc=False):
     """``amount``: None for all that is left."""
 
@@ -102,10 +110,12 @@ class RefundRequested(Struct, frozen=True, gc=False):
     amount: Money | None = None
 
 
+@final
 class RefundPending(Struct, frozen=True, gc=False):
     reference: str
 
 
+@final
 class PaymentRefunded(Struct, frozen=True, gc=False):
     """``amount``: None, as in the first version, for all that was asked for."""
 
@@ -113,6 +123,7 @@ class PaymentRefunded(Struct, frozen=True, gc=False):
     amount: Money | None = None
 
 
+@final
 class RefundFailed(Struct, frozen=True, gc=False):
     """``restored``: what had gone back under that name and is here again; None if none had."""
 
@@ -121,15 +132,18 @@ class RefundFailed(Struct, frozen=True, gc=False):
     restored: Money | None = None
 
 
+@final
 class PaymentDisputed(Struct, frozen=True, gc=False):
     reference: str
     reason: str
 
 
+@final
 class DisputeWon(Struct, frozen=True, gc=False):
     reference: str
 
 
+@final
 class DisputeLost(Struct, frozen=True, gc=False):
     """``amount``: what was kept until then, and went to the buyer."""
 
@@ -138,21 +152,10 @@ class DisputeLost(Struct, frozen=True, gc=False):
 
 
 Event: TypeAlias = (
-    PaymentRequested
-    | PaymentPending
-    | PaymentActionRequired
-    | PaymentAuthorized
-    | PaymentDeclined
-    | PaymentCaptured
-    | PaymentVoided
-    | RefundRequested
-    | RefundPending
-    | PaymentRefunded
-    | RefundFailed
-    | PaymentDisputed
-    | DisputeWon
-    | DisputeLost
-)
+    PaymentRequested | PaymentPending | PaymentActionRequired | PaymentAuthorized | PaymentDeclined
+    | PaymentCaptured | PaymentVoided | RefundRequested | RefundPending | PaymentRefunded | RefundFailed
+    | PaymentDisputed | DisputeWon | DisputeLost
+)  # fmt: skip
 
 # ── States ────────────────────────────────────────────────────────────────────────────────────────
 # They stand in payment_states.py.
@@ -225,8 +228,7 @@ def _after_it_is_taken(command: Command, state: Taken) -> tuple[Event, ...] | Re
             lost = past.gift(reference)
             ours = isinstance(state, Refunding) and not past.knows(reference)
             fails = ours or (lost and not isinstance(state, Disputed | ChargedBack))
-            restored = lost.amount if lost else None
-            return (RefundFailed(reference, reason, restored),) if fails else ()
+            return (RefundFailed(reference, reason, lost.amount if lost else None),) if fails else ()
         case DisputePayment(reference, reason) if not isinstance(state, Refunded):
             known = isinstance(state, Disputed | ChargedBack) or reference in past.disputes
             return () if known else (PaymentDisputed(reference, reason),)
@@ -278,27 +280,27 @@ def _not_from(state: Active, command: Command) -> Refused:
 
 
 # ── Evolve ────────────────────────────────────────────────────────────────────────────────────────
+# By the exact type, for events are final: isinstance takes four times as long to say no.
 
 
 def evolve(state: State, event: Event) -> State:
-    if isinstance(event, PaymentRequested):
+    if type(event) is PaymentRequested:
         return Requested(event)
-    if isinstance(state, Unrequested):
+    if type(state) is Unrequested:
         raise ValueError(f"{type(event).__name__} in a payment that was never requested")
     request = state.request
-    match event:
-        case PaymentPending():
-            return Pending(request, event.reference)
-        case PaymentActionRequired():
-            return ActionRequired(request, event.reference, event.action)
-        case PaymentAuthorized():
-            return Authorized(request, event.reference)
-        case PaymentDeclined():
-            return Declined(request, event.code, event.message)
-        case PaymentCaptured():
-            return Captured(request, event.reference)
-        case PaymentVoided():
-            return Voided(request, event.reason)
+    if type(event) is PaymentAuthorized:
+        return Authorized(request, event.reference)
+    if type(event) is PaymentCaptured:
+        return Captured(request, event.reference)
+    if type(event) is PaymentPending:
+        return Pending(request, event.reference)
+    if type(event) is PaymentActionRequired:
+        return ActionRequired(request, event.reference, event.action)
+    if type(event) is PaymentDeclined:
+        return Declined(request, event.code, event.message)
+    if type(event) is PaymentVoided:
+        return Voided(request, event.reason)
     if not isinstance(state, Captured | Disputed | ChargedBack | Refunding | Refunded):
         raise ValueError(f"{type(event).__name__} in a payment that took no money")
     return _evolve_taken(state, event)
@@ -317,8 +319,7 @@ def _evolve_taken(
             asked = state.amount if isinstance(state, Refunding) else None
             return Refunding(request, reference, _reason(state), past, asked, refund)
         case PaymentRefunded(refund, amount):
-            back = amount or past.left(request.amount)
-            past = past.with_given(Given(refund, back, _reason(state)))
+            past = past.with_given(Given(refund, amount or past.left(request.amount), _reason(state)))
             if past.left(request.amount).amount <= 0:
                 return Refunded(request, reference, _reason(state), past)
             return Captured(request, reference, past)
@@ -329,9 +330,8 @@ def _evolve_taken(
             asked = state.amount if isinstance(state, Refunding) else None
             return Refunding(request, reference, _reason(state), failed, asked)
         case PaymentDisputed(dispute, reason):
-            if isinstance(state, Refunding):
-                return Disputed(request, reference, dispute, reason, past, state.reason, state.amount)
-            return Disputed(request, reference, dispute, reason, past)
+            owed = (state.reason, state.amount) if isinstance(state, Refunding) else ()
+            return Disputed(request, reference, dispute, reason, past, *owed)
         case DisputeWon(dispute):
             return Captured(request, reference, past.with_dispute(dispute))
         case DisputeLost(dispute):

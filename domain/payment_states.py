@@ -1,7 +1,7 @@
 """How an attempt to take money can stand, and what is remembered of money that was taken."""
 
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, final
 
 from msgspec import Struct
 
@@ -80,6 +80,7 @@ class Past(Struct, frozen=True, gc=False):
 # ── States ────────────────────────────────────────────────────────────────────────────────────────
 
 
+@final
 class Unrequested(Struct, frozen=True, gc=False):
     pass
 

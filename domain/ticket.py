@@ -5,7 +5,7 @@ revision on which the decision was made has it; everybody else decides again and
 """
 
 from datetime import datetime
-from typing import TypeAlias, assert_never
+from typing import TypeAlias, assert_never, final
 
 from msgspec import Struct
 
@@ -89,17 +89,20 @@ Command: TypeAlias = (
 # Their names and fields are the stored format: they may grow, their meaning may not change.
 
 
+@final
 class TicketListed(Struct, frozen=True, gc=False):
     seller: str
     title: str
     price: Money
 
 
+@final
 class TicketEdited(Struct, frozen=True, gc=False):
     title: str
     price: Money
 
 
+@final
 class TicketReserved(Struct, frozen=True, gc=False):
     order: str
     buyer: str
@@ -107,19 +110,23 @@ class TicketReserved(Struct, frozen=True, gc=False):
     expires_at: datetime
 
 
+@final
 class TicketReleased(Struct, frozen=True, gc=False):
     order: str
     reason: str
 
 
+@final
 class TicketSold(Struct, frozen=True, gc=False):
     order: str
 
 
+@final
 class TicketReturned(Struct, frozen=True, gc=False):
     order: str
 
 
+@final
 class TicketDelisted(Struct, frozen=True, gc=False):
     pass
 
@@ -152,6 +159,7 @@ class Listing(Struct, frozen=True, gc=False):
     first: tuple[str, Money] | None = None
 
 
+@final
 class Unlisted(Struct, frozen=True, gc=False):
     pass
 
@@ -322,30 +330,29 @@ def _unfit(title: str, price: Money) -> Refused | None:
 
 
 # ── Evolve ────────────────────────────────────────────────────────────────────────────────────────
+# By the exact type, for events are final: isinstance takes four times as long to say no.
 
 
 def evolve(state: State, event: Event) -> State:
-    if isinstance(event, TicketListed):
+    if type(event) is TicketListed:
         return Available(Listing(event.seller, event.title, event.price, version=0))
-    if isinstance(state, Unlisted):
+    if type(state) is Unlisted:
         raise ValueError(f"{type(event).__name__} in a ticket that was never listed")
     listing = state.listing
-    match event:
-        case TicketEdited():
-            version, first = listing.version + 1, _as_listed(listing)
-            return Available(Listing(listing.seller, event.title, event.price, version, first))
-        case TicketReserved():
-            return Reserved(_next(listing), event.order, event.buyer, event.expires_at)
-        case TicketReleased() | TicketReturned():
-            return Available(_next(listing))
-        case TicketSold():
-            if not isinstance(state, Reserved):
-                raise ValueError("TicketSold in a ticket that was not reserved")
-            return Sold(listing, event.order, state.buyer, state.expires_at)
-        case TicketDelisted():
-            return Delisted(listing)
-        case _:
-            assert_never(event)
+    if type(event) is TicketReserved:
+        return Reserved(_next(listing), event.order, event.buyer, event.expires_at)
+    if type(event) is TicketSold:
+        if type(state) is not Reserved:
+            raise ValueError("TicketSold in a ticket that was not reserved")
+        return Sold(listing, event.order, state.buyer, state.expires_at)
+    if type(event) is TicketReleased or type(event) is TicketReturned:
+        return Available(_next(listing))
+    if type(event) is TicketEdited:
+        version, first = listing.version + 1, _as_listed(listing)
+        return Available(Listing(listing.seller, event.title, event.price, version, first))
+    if type(event) is TicketDelisted:
+        return Delisted(listing)
+    assert_never(event)
 
 
 def _next(listing: Listing) -> Listing:

@@ -10,7 +10,7 @@ from msgspec import Struct, convert, json
 from msgspec.structs import fields
 
 from domain import ticket
-from domain.decider import Decider
+from domain.decider import AnyDecider, Decider
 from domain.deciders import DECIDERS
 from domain.money import Money
 from gateways.analysis.anonymise import HARMLESS
@@ -118,10 +118,10 @@ class Grown(Struct):
 
 def changed(shape: type[Struct] | None, upcasters: Any = None) -> Codec:
     """The codec of a version in which TicketReserved has another shape, or is not there at all."""
-    events = [event for event in ticket.ticket.events if event is not ticket.TicketReserved]
+    events: list[type] = [event for event in ticket.ticket.events if event is not ticket.TicketReserved]
     if shape is not None:
         events.append(type("TicketReserved", (shape,), {}))
-    other = Decider("ticket", ticket.ticket.initial, ticket.decide, ticket.evolve, tuple(events))
+    other: AnyDecider = Decider("ticket", ticket.ticket.initial, ticket.decide, ticket.evolve, tuple(events))
     return Codec([other, *[each for each in DECIDERS if each is not ticket.ticket]], upcasters or {})
 
 

@@ -9,7 +9,8 @@ from deploy.failing import WRONG_SETTINGS, Failed
 from domain.decider import NO_STREAM, AnyRecorded
 from gateways.codec import Codec
 from gateways.embedded_file import open_checked
-from gateways.embedded_reader import PAGE, LogReader
+from gateways.embedded_pages import PAGE
+from gateways.embedded_reader import LogReader
 
 LOOK = 0.05
 """Seconds between two looks for what was appended."""

@@ -81,12 +81,12 @@ async def _survey(source: RawLog, target: RawLog, after: int, end: RawEvent, tel
     gapless = Gapless(source, whole=not after)
     async with aclosing(source.pages(after, end.position)) as pages:  # type: ignore[type-var]  # a generator
         async for page in pages:
-            for event in page:
-                gapless.check(event)
-                try:
+            gapless.check(page)
+            try:
+                for event in page:
                     target.check(event)
-                except CannotHold as error:
-                    raise CannotCopy(str(error)) from None
+            except CannotHold as error:
+                raise CannotCopy(str(error)) from None
             count += len(page)
             tell("Reading", count, 0)
     return count
@@ -101,15 +101,16 @@ class Gapless:
         self._whole = whole
         self._revisions = Spill[int]()
 
-    def check(self, event: RawEvent) -> None:
-        """Raises CannotCopy unless it follows."""
-        before = self._before(event)
-        if event.revision != before + 1:
-            raise CannotCopy(
-                f"{self._source} is not whole: revisions {before + 1} to {event.revision - 1} of "
-                f"{event.stream} are gone, and no store takes a stream with a gap"
-            )
-        self._revisions.put(event.stream, event.revision)
+    def check(self, events: Sequence[RawEvent]) -> None:
+        """Raises CannotCopy unless each follows."""
+        for event in events:
+            before = self._before(event)
+            if event.revision != before + 1:
+                raise CannotCopy(
+                    f"{self._source} is not whole: revisions {before + 1} to {event.revision - 1} of "
+                    f"{event.stream} are gone, and no store takes a stream with a gap"
+                )
+            self._revisions.put(event.stream, event.revision)
 
     def _before(self, event: RawEvent) -> int:
         if event.revision == 0:

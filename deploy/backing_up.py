@@ -126,19 +126,45 @@ async def _beginning(source: RawLog, kind: str, end: RawEvent, taken: datetime) 
 
 async def _add(source: RawLog, folder: Folder, before: Manifest, end: RawEvent, tell: Tell) -> Manifest:
     """Write what is behind ``before`` up to ``end``, a segment at a time."""
-    manifest, waiting, size = before, list[RawEvent](), 0
+    writing, waiting, size, done = _Writing(folder, before), list[RawEvent](), 0, 0
     gapless = Gapless(source, whole=not before.events)
-    async with aclosing(source.pages(before.position, end.position)) as pages:  # type: ignore[type-var]  # a generator
-        async for page in pages:
-            for event in page:
-                gapless.check(event)
-                size += _OVERHEAD + len(event.stream) + len(event.data) + len(event.metadata)
-            waiting += page
-            if size >= SEGMENT:
-                manifest = await asyncio.to_thread(_segment, folder, manifest, waiting)
-                waiting, size = [], 0
-            tell("Backing up", manifest.events - before.events + len(waiting), 0)
-    return await asyncio.to_thread(_segment, folder, manifest, waiting) if waiting else manifest
+    try:
+        async with aclosing(source.pages(before.position, end.position)) as pages:  # type: ignore[type-var]  # a generator
+            async for page in pages:
+                gapless.check(page)
+                waiting += page
+                size += sum(_OVERHEAD + len(e.stream) + len(e.data) + len(e.metadata) for e in page)
+                if size >= SEGMENT:
+                    await writing.begin(waiting)
+                    waiting, size = [], 0
+                done += len(page)
+                tell("Backing up", done, 0)
+        if waiting:
+            await writing.begin(waiting)
+    finally:
+        await writing.end()
+    return writing.manifest
+
+
+class _Writing:
+    """Writes one segment while the next one is read. manifest: of what is written."""
+
+    def __init__(self, folder: Folder, before: Manifest) -> None:
+        self._folder = folder
+        self.manifest = before
+        self._written: asyncio.Future[Manifest] | None = None
+
+    async def begin(self, events: Sequence[RawEvent]) -> None:
+        """Once the segment before is written. Raises what that has raised."""
+        await self.end()
+        # A task would begin when the event loop has its turn, and whoever reads a file gives it none.
+        loop = asyncio.get_running_loop()
+        self._written = loop.run_in_executor(None, _segment, self._folder, self.manifest, events)
+
+    async def end(self) -> None:
+        written, self._written = self._written, None
+        if written is not None:
+            self.manifest = await written
 
 
 def _segment(folder: Folder, manifest: Manifest, events: Sequence[RawEvent]) -> Manifest:

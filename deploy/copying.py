@@ -5,8 +5,9 @@ everything before it was written before it. So there is nothing beside the log t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
+from itertools import zip_longest
 
 from msgspec import Struct
 
@@ -17,9 +18,6 @@ from processmanager.ports import StoreUnavailable, WrongRevision
 
 PAUSES = (0.5, 1, 2, 4, 8)
 """Seconds between attempts to go on after a store was away, while it moves nothing."""
-
-EVERY = 500
-"""Events between two words on how far the comparing is."""
 
 Tell = Callable[[str, int, int], None]
 """What is being done, how many events of it are done, and of how many."""
@@ -85,12 +83,12 @@ async def _survey(source: RawLog, target: RawLog, after: int, end: RawEvent, tel
     gapless = Gapless(source, whole=not after)
     async with aclosing(source.pages(after, end.position)) as pages:  # type: ignore[type-var]  # a generator
         async for page in pages:
-            for event in page:
-                gapless.check(event)
-                try:
+            gapless.check(page)
+            try:
+                for event in page:
                     target.check(event)
-                except CannotHold as error:
-                    raise CannotCopy(str(error)) from None
+            except CannotHold as error:
+                raise CannotCopy(str(error)) from None
             count += len(page)
             tell("Reading", count, 0)
     return count
@@ -105,15 +103,16 @@ class Gapless:
         self._whole = whole
         self._revisions = Spill[int]()
 
-    def check(self, event: RawEvent) -> None:
-        """Raises CannotCopy unless it follows."""
-        before = self._before(event)
-        if event.revision != before + 1:
-            raise CannotCopy(
-                f"{self._source} is not whole: revisions {before + 1} to {event.revision - 1} of "
-                f"{event.stream} are gone, and no store takes a stream with a gap"
-            )
-        self._revisions.put(event.stream, event.revision)
+    def check(self, events: Sequence[RawEvent]) -> None:
+        """Raises CannotCopy unless each follows."""
+        for event in events:
+            before = self._before(event)
+            if event.revision != before + 1:
+                raise CannotCopy(
+                    f"{self._source} is not whole: revisions {before + 1} to {event.revision - 1} of "
+                    f"{event.stream} are gone, and no store takes a stream with a gap"
+                )
+            self._revisions.put(event.stream, event.revision)
 
     def _before(self, event: RawEvent) -> int:
         if event.revision == 0:
@@ -174,17 +173,16 @@ async def _compare(source: RawLog, target: RawLog, end: RawEvent, tell: Tell) ->
     """How many events and streams there are. Raises CannotCopy unless both logs are the same."""
     last = await target.last()
     events = streams = 0
-    copies = _each(target.pages(0, last.position if last else 0))
-    async with aclosing(_each(source.pages(0, end.position))) as originals, aclosing(copies):
-        async for original in originals:
-            copied = await anext(copies, None)
-            if copied is None or not original.is_same(copied):
-                raise CannotCopy(f"{target} is not the same log: {_difference(original, copied)}")
-            events += 1
-            streams += original.revision == 0
-            if not events % EVERY:
-                tell("Comparing", events, 0)
-        if (more := await anext(copies, None)) is not None:
+    copies = _Taken(target.pages(0, last.position if last else 0))
+    async with aclosing(source.pages(0, end.position)) as originals, aclosing(copies):  # type: ignore[type-var]  # a generator
+        async for page in originals:
+            for original, copied in zip_longest(page, await copies.next(len(page))):
+                if copied is None or not original.is_same(copied):
+                    raise CannotCopy(f"{target} is not the same log: {_difference(original, copied)}")
+                streams += original.revision == 0
+            events += len(page)
+            tell("Comparing", events, 0)
+        for more in await copies.next(1):
             raise CannotCopy(f"{target} holds more than was copied: {more}, written by somebody else")
     if target.hidden:
         stream, why = next(iter(target.hidden.items()))
@@ -202,8 +200,19 @@ def _difference(original: RawEvent, copied: RawEvent | None) -> str:
     return f"{original} differs in its {' and '.join(unequal)}"
 
 
-async def _each(pages: AsyncIterator[Sequence[RawEvent]]) -> AsyncGenerator[RawEvent, None]:
-    async with aclosing(pages):  # type: ignore[type-var]  # a generator
-        async for page in pages:
-            for event in page:
-                yield event
+class _Taken:
+    """The events of a log, so many at a time as are asked for."""
+
+    def __init__(self, pages: AsyncIterator[Sequence[RawEvent]]) -> None:
+        self._pages = pages
+        self._ahead: list[RawEvent] = []
+
+    async def next(self, count: int) -> Sequence[RawEvent]:
+        """Fewer than ``count`` only at the end."""
+        while len(self._ahead) < count and (page := await anext(self._pages, None)) is not None:
+            self._ahead += page
+        taken, self._ahead = self._ahead[:count], self._ahead[count:]
+        return taken
+
+    async def aclose(self) -> None:
+        await self._pages.aclose()  # type: ignore[attr-defined]  # a generator

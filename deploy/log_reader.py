@@ -11,7 +11,8 @@ from domain.decider import NO_STREAM, AnyDecider, AnyRecorded, Decider, Loaded
 from gateways.codec import Codec
 from gateways.embedded_file import open_checked
 from gateways.embedded_fold import EmbeddedFold
-from gateways.embedded_reader import PAGE, LogReader
+from gateways.embedded_pages import PAGE
+from gateways.embedded_reader import LogReader
 
 S = TypeVar("S")
 

@@ -17,7 +17,6 @@ from gateways.damage import StoreDamaged
 from gateways.embedded_file import connect, open_to_write
 from gateways.embedded_mark import HeadMark
 from gateways.embedded_news import News
-from gateways.embedded_raw import Verbatim, raw_event
 from gateways.embedded_reader import LogReader
 from gateways.embedded_recorder import EventRecorder, draft
 from gateways.embedded_seals import Seal
@@ -78,8 +77,7 @@ class EmbeddedStore:
     async def raw(self, stream: str) -> Sequence[RawEvent]:
         """All of a stream as it is stored. Raises StoreDamaged, StoreUnavailable."""
         self._refuse_closed()
-        found = await self._reader.reading_as(Verbatim()).whole(stream, NO_STREAM)
-        return [raw_event(self._path, event) for event in found]
+        return await self._reader.raw().whole(stream, NO_STREAM)
 
     async def append(self, stream: str, events: Sequence[AnyProposed], expected: int) -> int:
         """As the port says. Answered after at most five seconds, with OutcomeUnknown if need be.

@@ -1,12 +1,6 @@
-"""Reading the log's file on the event loop: pages of a stream, pages of the whole log, its end.
+"""Reading the log's file as facts, or as they are stored."""
 
-Every row is checked against its checksum and every page for gaps, so that a log that was altered or cut
-says so where it is read, whatever was looked at when it was opened.
-"""
-
-import asyncio
 import sqlite3
-from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,127 +11,54 @@ from msgspec import msgpack
 from domain.decider import AnyRecorded, Recorded, Unreadable
 from gateways.codec import NOTHING_KNOWN, Codec
 from gateways.damage import StoreDamaged
-from gateways.embedded_file import explain, when_free
-from gateways.embedded_recorder import TABLE
-
-PAGE = 500
-"""The most events that are read before the event loop gets its turn: about two milliseconds."""
-
-_SELECT = f"""SELECT rowid, originator_id, originator_version, topic, state, event_id, metadata, checksum
-    FROM {TABLE}"""  # noqa: S608 - constants only
-_STREAM = f"""{_SELECT} WHERE originator_id=? AND originator_version>?
-    ORDER BY originator_version LIMIT {PAGE}"""
-_LOG = f"{_SELECT} WHERE rowid>? ORDER BY rowid LIMIT {PAGE}"
-_COUNT = f"SELECT count(*) FROM {TABLE} WHERE rowid>? AND rowid<=?"  # noqa: S608 - constants only
-_HEAD = f"SELECT max(rowid) FROM {TABLE}"  # noqa: S608 - constants only
-_STREAMS = f"SELECT DISTINCT originator_id FROM {TABLE}"  # noqa: S608 - constants only
+from gateways.embedded_pages import PageReader
+from gateways.raw_log import RawEvent
 
 _uuid = msgpack.Decoder(UUID).decode  # several times as fast as UUID(bytes=...)
+_UUID = b"\xc4\x10"
+"""What stands before its bytes there."""
+
+_OF_ANOTHER_TYPE = (TypeError, AttributeError, ValueError, OverflowError)
+"""What Python says of values of types that no event has: a flipped bit may change a value's type."""
 
 
-class LogReader:
-    """A connection that only reads. Its statements are prepared once and kept by sqlite3."""
+class LogReader(PageReader[AnyRecorded]):
+    """Facts, as the codec reads them; ``Unreadable`` in the place of one that was altered."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, codec: Codec) -> None:
-        """``path`` is for messages only."""
-        self._path = path
+        super().__init__(path, connection)
         self._decode = codec.decode
-        self._connection = connection
-        self._connection.execute("PRAGMA query_only=1")
 
-    def reading_as(self, codec: Codec) -> "LogReader":
-        """The same connection, read with another codec."""
-        return LogReader(self._path, self._connection, codec)
+    def raw(self) -> "RawReader":
+        """The same connection, read as bytes."""
+        return RawReader(self._path, self._connection)
 
-    def head(self) -> int:
-        """The last position in the log, 0 if it is empty. Raises StoreUnavailable."""
-        try:
-            return self._connection.execute(_HEAD).fetchone()[0] or 0
-        except sqlite3.Error as error:
-            raise explain(error, self._path) from error
-
-    async def stream(self, stream: str, after: int) -> Sequence[AnyRecorded]:
-        """At most PAGE events of ``stream`` behind revision ``after``. Raises StoreUnavailable."""
-        try:
-            events = await self._read(_STREAM, stream, after)
-        except UnicodeEncodeError:  # a lone surrogate: no stream can have such a name
-            return ()
-        if [event.revision for event in events] != [*range(after + 1, after + 1 + len(events))]:
-            raise StoreDamaged(f"{self._path} is damaged: {stream} has a gap behind revision {after}")
-        return events
-
-    async def whole(self, stream: str, after: int) -> Sequence[AnyRecorded]:
-        """All of ``stream`` behind revision ``after``, page by page. Raises StoreUnavailable."""
-        events = await self.stream(stream, after)
-        if len(events) < PAGE:
-            return events
-        whole = [*events]
-        while len(events) == PAGE:
-            await asyncio.sleep(0)
-            events = await self.stream(stream, whole[-1].revision)
-            whole += events
-        return whole
-
-    async def log(self, after: int) -> Sequence[AnyRecorded]:
-        """At most PAGE events of the whole log behind position ``after``. Raises StoreUnavailable."""
-        events = await self._read(_LOG, after)
-        if [event.position for event in events] != [*range(after + 1, after + 1 + len(events))]:
-            raise StoreDamaged(f"{self._path} is damaged: events are missing behind position {after}")
-        return events
-
-    async def log_without(self, types: Collection[str], after: int, until: int) -> Sequence[AnyRecorded]:
-        """The events behind position ``after`` up to ``until`` that are of none of ``types``.
-
-        Those that are left out are counted and not looked at. Raises StoreUnavailable.
-        """
-        left_out = ",".join("?" * len(types))
-        chosen = f"{_SELECT} WHERE rowid>? AND rowid<=? AND topic NOT IN ({left_out}) ORDER BY rowid"
-        events = await self._read(chosen, after, until, *types)
-        try:
-            (count,) = self._connection.execute(_COUNT, (after, until)).fetchone()
-        except sqlite3.Error as error:
-            raise explain(error, self._path) from error
-        if count != until - after:
-            raise StoreDamaged(f"{self._path} is damaged: events are missing behind position {after}")
-        return events
-
-    def streams(self) -> Sequence[str]:
-        """The names of all streams. Reads a whole index: not while requests wait. Raises StoreUnavailable."""
-        try:
-            return [name for (name,) in self._connection.execute(_STREAMS)]
-        except sqlite3.Error as error:
-            raise explain(error, self._path) from error
-
-    def close(self) -> None:
-        self._connection.close()
-
-    async def _read(self, sql: str, *values: Any) -> list[AnyRecorded]:
-        return await when_free(self._path, lambda: self._fetch(sql, values))
-
-    def _fetch(self, sql: str, values: tuple[Any, ...]) -> list[AnyRecorded]:
-        recorded = self._recorded
-        try:
-            # Row by row, so that a page leaves no garbage: collecting it would cost a fifth of the time.
-            return [recorded(row) for row in self._connection.execute(sql, values)]
-        except sqlite3.OperationalError as error:
-            if "decode to UTF-8" not in str(error):
-                raise
-        # A flipped bit in a text. Read it anyhow: the checksum will tell which event it is.
-        self._connection.text_factory = lambda text: text.decode(errors="replace")
-        try:
-            return [recorded(row) for row in self._connection.execute(sql, values)]
-        finally:
-            self._connection.text_factory = str
-
-    def _recorded(self, row: tuple[Any, ...]) -> AnyRecorded:
+    def made(self, row: tuple[Any, ...]) -> AnyRecorded:
         position, stream, revision, type_, data, id_, metadata, summed = row
         try:  # ``checksum`` of the recorder, written out: this line runs for every event that is read
             content = b"".join((stream.encode(), type_.encode(), data, id_, metadata))
-            whole, known_id = crc32(content, revision) == summed, _uuid(b"\xc4\x10" + id_)
-        except (TypeError, AttributeError, ValueError, OverflowError):
+            whole, known_id = crc32(content, revision) == summed, _uuid(_UUID + id_)
+        except _OF_ANOTHER_TYPE:
             whole, known_id = False, UUID(int=0)
         if not whole:
             event: Any = Unreadable(type_, data, "it was altered: its checksum does not match")
             return Recorded(stream, revision, position, known_id, event, NOTHING_KNOWN)
         event, known = self._decode(type_, data, metadata)
         return Recorded(stream, revision, position, known_id, event, known)
+
+
+class RawReader(PageReader[RawEvent]):
+    """Events as they are stored."""
+
+    def made(self, row: tuple[Any, ...]) -> RawEvent:
+        position, stream, revision, type_, data, id_, metadata, summed = row
+        try:  # written out as above
+            content = b"".join((stream.encode(), type_.encode(), data, id_, metadata))
+            if crc32(content, revision) == summed:
+                return RawEvent(stream, revision, position, _uuid(_UUID + id_), type_, data, metadata)
+        except _OF_ANOTHER_TYPE:
+            pass
+        raise StoreDamaged(
+            f"{self._path} is damaged: the event at position {position} was altered, "
+            "and nobody can say what it was. Copy from a sound copy of the log"
+        )

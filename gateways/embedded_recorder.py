@@ -18,7 +18,7 @@ from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor, SQLite
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateways.chain import NOTHING_BEFORE, carrying, chain_of, framed, link_behind, parted, stand_in
+from gateways.chain import NOTHING_BEFORE, carrying, chain_of, framed, link_behind, parted
 from gateways.codec import Encoded, NotifiedFact, StoredFact, derived_id
 from gateways.embedded_mark import HeadMark
 from gateways.embedded_seals import CREATE_SEALS, FIRST_SEAL, LOCK, Seal, seal
@@ -85,26 +85,10 @@ def draft(stream: str, revision: int, id_: UUID, encoded: Encoded) -> Draft:
 def chained(new: Draft, before: bytes) -> tuple[Row, bytes]:
     """The row that follows on the link ``before``, and its chain."""
     chain = chain_of(before, new.frame, new.metadata)
-    return _row(new, carrying(new.metadata, chain)), chain
-
-
-def verbatim(new: Draft) -> tuple[Row, bytes]:
-    """The row of an event of another log, with whatever chain it has, and what the seals cover of it."""
-    bare, chain = parted(new.metadata)
-    return _row(new, new.metadata), chain or stand_in(new.frame, bare)
-
-
-def _row(new: Draft, metadata: bytes) -> Row:
     stream, revision, type_, data, id_ = new.stream, new.revision, new.type, new.data, new.id
-    return (
-        stream,
-        revision,
-        type_,
-        data,
-        id_,
-        metadata,
-        checksum(stream, revision, type_, data, id_, metadata),
-    )
+    metadata = carrying(new.metadata, chain)
+    summed = checksum(stream, revision, type_, data, id_, metadata)
+    return (stream, revision, type_, data, id_, metadata, summed), chain
 
 
 class EventRecorder(SQLiteApplicationRecorder):
@@ -146,21 +130,20 @@ class EventRecorder(SQLiteApplicationRecorder):
         return positions, seal(c.sqlite_cursor, positions[-1], chains) if positions else None
 
     def _placed(self, c: SQLiteCursor, new: Draft) -> tuple[Row, bytes]:
-        """The row in its place. The library accepts a gap between two revisions, we do not."""
+        """The row in its place, whatever chain it may have brought along.
+
+        The library accepts a gap between two revisions, we do not.
+        """
+        new = replace(new, metadata=parted(new.metadata)[0])
         if new.revision == 0:
-            return self._written(new, NOTHING_BEFORE)
+            return chained(new, NOTHING_BEFORE)
         c.execute(STANDS, (new.stream, new.revision - 1))
         found = c.fetchone()
         if found is None:
             raise IntegrityError(
                 f"{new.stream} has no revision {new.revision - 1}, so {new.revision} cannot follow"
             )
-        return self._written(new, link_behind(found[0]))
-
-    @staticmethod
-    def _written(new: Draft, before: bytes) -> tuple[Row, bytes]:
-        """A new event is given the chain of its place, whatever chain it may have brought along."""
-        return chained(replace(new, metadata=parted(new.metadata)[0]), before)
+        return chained(new, link_behind(found[0]))
 
     def select_events(
         self,
@@ -221,11 +204,3 @@ def _drafted(stored: StoredEvent) -> Draft:
     else:  # written by a tool that knows nothing of ours
         id_, metadata = derived_id(stream, revision), b""
     return draft(stream, revision, id_, Encoded(stored.topic, stored.state, metadata))
-
-
-class VerbatimRecorder(EventRecorder):
-    """Inserts events of another log as they are: a chain that they bring along is not made anew."""
-
-    @staticmethod
-    def _written(new: Draft, before: bytes) -> tuple[Row, bytes]:
-        return verbatim(new)

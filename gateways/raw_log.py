@@ -10,8 +10,11 @@ from uuid import UUID
 from msgspec import DecodeError, Raw, Struct, json
 
 
-class RawEvent(Struct, frozen=True, gc=False):
-    """An event in its place, as it is stored. position: in the log that it was read from."""
+class RawEvent(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
+    """An event in its place, as it is stored. position: in the log that it was read from.
+
+    Backups hold these fields in this order, without their names (gateways/backup/segment.py).
+    """
 
     stream: str
     revision: int
@@ -23,13 +26,13 @@ class RawEvent(Struct, frozen=True, gc=False):
 
     def is_same(self, other: "RawEvent") -> bool:
         """Whether both are one event: equal in everything but the position."""
-        return (self.stream, self.revision, self.id, self.type, self.data, self.metadata) == (
-            other.stream,
-            other.revision,
-            other.id,
-            other.type,
-            other.data,
-            other.metadata,
+        return (
+            self.revision == other.revision
+            and self.stream == other.stream
+            and self.id.int == other.id.int  # ids themselves are compared by a function in Python
+            and self.type == other.type
+            and self.data == other.data
+            and self.metadata == other.metadata
         )
 
     @property

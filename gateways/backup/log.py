@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from gateways.backup.folder import Folder, Manifest
 from gateways.raw_log import CannotHold, RawEvent
 
-PAGE = 1_000
-"""Events that are handed over at once."""
+PAGE = 5_000
+"""Events that are handed over at once: a store that writes a page as one makes few commits of a log."""
 
 
 class BackupLog:
@@ -46,7 +46,9 @@ class BackupLog:
         for header in self._headers:
             if header.last <= after or header.first > until:
                 continue
-            events = [e for e in await self._events(header.number) if after < e.position <= until]
+            events = await self._events(header.number)
+            if header.first <= after or header.last > until:
+                events = [event for event in events if after < event.position <= until]
             for start in range(0, len(events), PAGE):
                 yield events[start : start + PAGE]
 

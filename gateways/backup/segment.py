@@ -7,7 +7,6 @@ SHA-256 of the file before, so the whole is a chain of which none can be altered
 import zlib
 from collections.abc import Sequence
 from hashlib import sha256
-from uuid import UUID
 
 from msgspec import DecodeError, Struct, ValidationError, json, msgpack
 
@@ -21,9 +20,8 @@ LARGEST = 64 * 1024 * 1024
 """Bytes that the events of a segment may come to; what says more is no segment of ours."""
 
 _LEVEL = 6
-_Packed = tuple[str, int, int, bytes, str, bytes, bytes]
-_pack = msgpack.Encoder().encode
-_unpack = msgpack.Decoder(list[_Packed]).decode
+_pack = msgpack.Encoder(uuid_format="bytes").encode
+_unpack = msgpack.Decoder(list[RawEvent]).decode
 
 
 class BackupDamaged(Exception):
@@ -57,7 +55,8 @@ class Version(Struct):
 
 def identity(first: RawEvent) -> str:
     """The identity of the log that begins with this event: the same for ever, in every store."""
-    return sha256(_pack(_packed(first)[:2] + _packed(first)[3:])).hexdigest()
+    without_position = (first.stream, first.revision, first.id, first.type, first.data, first.metadata)
+    return sha256(_pack(without_position)).hexdigest()
 
 
 def digest(content: bytes) -> str:
@@ -67,7 +66,7 @@ def digest(content: bytes) -> str:
 
 def encode(events: Sequence[RawEvent], log: str, number: int, before: str, key: Key | None) -> bytes:
     """The file of a segment."""
-    packed = _pack([_packed(event) for event in events])
+    packed = _pack(events)
     header = Header(
         format=FORMAT,
         log=log,
@@ -111,7 +110,7 @@ def decode(content: bytes, name: str, key: Key | None) -> list[RawEvent]:
             body = key.decrypt(body, line + b"\n")
         if header.size > LARGEST:
             raise BackupDamaged(f"{name} is damaged")
-        events = [_event(packed) for packed in _unpack(inflated(body, header.size))]
+        events = _unpack(inflated(body, header.size))
     except (Altered, zlib.error, DecodeError, ValidationError, ValueError):
         raise BackupDamaged(f"{name} is damaged") from None
     if len(events) != header.events or (events[0].position, events[-1].position) != (
@@ -139,20 +138,3 @@ def inflated(body: bytes, size: int) -> bytes:
     if len(plain) != size or not inflating.eof or inflating.unused_data:
         raise ValueError(len(plain))
     return plain
-
-
-def _packed(event: RawEvent) -> _Packed:
-    return (
-        event.stream,
-        event.revision,
-        event.position,
-        event.id.bytes,
-        event.type,
-        event.data,
-        event.metadata,
-    )
-
-
-def _event(packed: _Packed) -> RawEvent:
-    stream, revision, position, id_, type_, data, metadata = packed
-    return RawEvent(stream, revision, position, UUID(bytes=id_), type_, data, metadata)

@@ -147,6 +147,7 @@ def lay(data: Path, log: Logbook) -> Path:
     async def write() -> None:
         store = EmbeddedRawLog(data / "log.sqlite")
         await store.append(raw(log))
+        await store.settle()
         await store.close()
 
     data.mkdir(exist_ok=True)

@@ -41,6 +41,7 @@ def write(data: Path, events: Sequence[RawEvent]) -> Path:
 
 async def _append(log: EmbeddedRawLog, events: Sequence[RawEvent]) -> None:
     await log.append(events)
+    await log.settle()
     await log.close()
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateways.embedded import EmbeddedStore
+from gateways.embedded_pages import PageReader
 from gateways.embedded_raw import EmbeddedRawLog
-from gateways.embedded_reader import LogReader
 from tests.analysis.asking import told
 from tests.analysis.season import DAY
 from tests.backup.shelves import back_up, facts, files, restore, rows, write
@@ -79,7 +79,7 @@ async def test_the_last_event_is_told_while_others_write(
 ) -> None:
     await asyncio.to_thread(write, tmp_path, facts(9))
     log = EmbeddedRawLog(tmp_path / "log.sqlite")
-    monkeypatch.setattr(LogReader, "head", lambda _: 7)  # what was the head a moment ago
+    monkeypatch.setattr(PageReader, "head", lambda _: 7)  # what was the head a moment ago
     last = await log.last()
     assert last is not None
     assert last.position == 7

@@ -17,8 +17,9 @@ import pytest
 from eventsourcing.application import LocalNotificationLog
 
 from gateways.codec import StoredFact
-from gateways.embedded_file import prepare
-from gateways.embedded_recorder import EventRecorder, VerbatimRecorder
+from gateways.embedded_recorder import EventRecorder
+from gateways.embedded_verbatim import VerbatimWriter
+from gateways.raw_log import RawEvent
 from tests.deploy.running import ADMITONE, admitone, environment
 from tests.eventstoredb.answers import Failure
 from tests.eventstoredb.clients import until
@@ -58,11 +59,15 @@ ODD = [
 def written(data: Path, facts: Sequence[StoredFact]) -> Path:
     """A data directory whose log holds ``facts``."""
     data.mkdir(parents=True, exist_ok=True)
-    prepare(data / "log.sqlite")
-    recorder = VerbatimRecorder.at(data / "log.sqlite")
-    recorder.insert_events(facts)
-    recorder.datastore.close()
+    writer = VerbatimWriter(data / "log.sqlite")
+    writer.write([_raw(each) for each in facts])
+    writer.close()
     return data
+
+
+def _raw(fact: StoredFact) -> RawEvent:
+    stream, revision = str(fact.originator_id), fact.originator_version
+    return RawEvent(stream, revision, 0, fact.event_id, fact.topic, fact.state, fact.metadata)
 
 
 def rows(data: Path) -> list[Any]:

@@ -48,9 +48,10 @@ async def entwined(log: Path) -> Path:
 
 
 async def laid(path: Path, events: Sequence[RawEvent]) -> Path:
-    """A log of these events, chained anew."""
+    """A log of these events, without their chains."""
     log = EmbeddedRawLog(path)
     await log.append([replace(event, metadata=parted(event.metadata)[0]) for event in events])
+    await log.settle()
     await log.close()
     return path
 

@@ -17,8 +17,10 @@ from gateways.damage import StoreDamaged
 from gateways.embedded import EmbeddedStore
 from gateways.embedded_file import open_checked
 from gateways.embedded_mark import HeadMark, Mark
-from gateways.embedded_recorder import CREATE, INSERT, Row, VerbatimRecorder, checksum
+from gateways.embedded_recorder import CREATE, INSERT, Row, checksum
+from gateways.embedded_verbatim import VerbatimWriter
 from gateways.embedded_verify import verify
+from gateways.raw_log import RawEvent
 from processmanager.ports import StoreUnavailable
 from tests.store import proving
 from tests.store.contract import event, events
@@ -284,10 +286,10 @@ async def test_a_log_of_before_goes_on_and_says_from_where_it_is_sealed(path: Pa
 
 async def test_an_unchained_event_behind_a_chained_one_is_found(path: Path) -> None:
     await written(path, 1)
-    recorder = VerbatimRecorder.at(path)
     bare = b'{"$correlationId":"c","$causationId":"c","actor":"a","at":"2026-11-22T20:00:00Z"}'
-    recorder.insert_events([StoredFact("parking-0", 3, "PurchaseRetried", b"{}", event().id, bare)])
-    recorder.datastore.close()
+    writer = VerbatimWriter(path)
+    writer.write([RawEvent("parking-0", 3, 0, event().id, "PurchaseRetried", b"{}", bare)])
+    writer.close()
     with pytest.raises(StoreDamaged, match=r"position 4 \(parking-0 revision 3\) .*carries no chain"):
         verified(path)
 

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 KEY = "a-key-for-measurements-only-32-bytes"
-READY = 300.0
-"""Seconds that a server may take to become ready."""
+READY = 1_800.0
+"""Seconds that a server may take to become ready: six read models of two million events take a while."""
 
 
 def free_port() -> int:

@@ -1,17 +1,16 @@
 """The embedded log folded straight into states: one stream's, or those of all streams.
 
 Every event is checked as any reader checks it. But no envelope is made for what is evolved at once and
-forgotten: who asks for a state does not ask who caused it, or when. Nor is a state kept when its stream is at
-its end, so that memory does not grow with the log.
+forgotten: who asks for a state does not ask who caused it, or when. A state is given away when its stream
+ends, and what is not written to for long goes to the disk, so that memory does not grow with the log.
 """
 
 import sqlite3
+from array import array
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 from zlib import crc32
-
-from msgspec import json
 
 from domain.decider import NO_STREAM, AnyDecider, Decider, Loaded, Unreadable
 from gateways.codec import Codec
@@ -26,7 +25,7 @@ S = TypeVar("S")
 PAGE = 500
 """Events that are fetched together: few enough to stay in the processor's cache."""
 REMEMBERED = 20_000
-"""States in memory, before it is looked which of them are final; and as many that were looked at before."""
+"""States of streams that go on which are kept in memory, and as many that have not been written to since."""
 
 _ROWS = f"""SELECT originator_id, originator_version, topic, state, event_id, metadata, checksum, rowid
     FROM {TABLE}"""  # noqa: S608 - constants only
@@ -37,13 +36,16 @@ _COUNT = f"SELECT count(*) FROM {TABLE} WHERE rowid>? AND rowid<=?"  # noqa: S60
 _HEAD = f"SELECT coalesce(max(rowid), 0) FROM {TABLE}"  # noqa: S608 - constants only
 _STREAM = f"""{_ROWS} WHERE originator_id=? AND originator_version>? AND rowid<=?
     ORDER BY originator_version LIMIT {PAGE}"""
-_GOING_ON = f"""SELECT value FROM json_each(?) WHERE EXISTS
-    (SELECT 1 FROM {TABLE} WHERE originator_id=value AND +rowid>? AND +rowid<=?)"""  # noqa: S608 - constants only
+_LASTS = f"SELECT max(rowid) AS last FROM {TABLE} WHERE rowid<=? GROUP BY originator_id ORDER BY last"  # noqa: S608 - constants only
+_LASTS_OF = f"""SELECT max(rowid) AS last FROM {TABLE} WHERE originator_id>=? AND originator_id<? AND rowid<=?
+    GROUP BY originator_id ORDER BY last"""  # noqa: S608 - constants only
 
 _Row: TypeAlias = tuple[bytes, int, bytes, bytes, bytes, bytes, int, int]
 _Step: TypeAlias = tuple[int, Callable[[bytes], Any], Callable[[Any, Any], Any], Any]
 """How events of one type are folded: the schema that is decoded at once, and how; ``evolve``, and a start."""
 _MISSING: Any = object()
+NOWHERE = 0
+"""No event stands there."""
 
 
 class EmbeddedFold:
@@ -69,15 +71,15 @@ class EmbeddedFold:
         this version cannot read is left out. Raises StoreDamaged where events were altered or are missing,
         StoreUnavailable, and whatever ``evolve`` raises.
         """
-        last = min(until, await self._head())
-        states = _States(self._path, self._codec, deciders)
+        end = min(until, await self._head())
+        states = _States(self._path, self._codec, deciders, await self._lasts(deciders, end))
         try:
-            for after in range(0, last, PAGE):
-                end = min(after + PAGE, last)
-                states.fold(await self._page(deciders, after, end))
+            for after in range(0, end, PAGE):
+                states.fold(await self._page(deciders, after, min(after + PAGE, end)))
                 if states.in_hand >= self._remembered:
-                    yield states.settle(await self._going_on(states.settled, end, last))
-            yield states.rest()
+                    states.age()
+                if finished := states.finished():
+                    yield finished
         finally:
             states.close()
 
@@ -87,7 +89,7 @@ class EmbeddedFold:
         Raises UnreadableStream, StoreDamaged, StoreUnavailable.
         """
         stream, revision, position = decider.stream(key), NO_STREAM, 0
-        states = _States(self._path, self._codec, [decider])
+        states = _States(self._path, self._codec, [decider], ())
         while rows := await self._fetch(_STREAM, stream, revision, until):
             if rows[-1][1] != revision + len(rows):
                 raise StoreDamaged(f"{self._path} is damaged: {stream} has a gap behind revision {revision}")
@@ -98,8 +100,7 @@ class EmbeddedFold:
             revision, position = rows[-1][1], rows[-1][7]
         for reason in states.broken.values():
             raise UnreadableStream(f"{stream} {reason}")
-        state: S = states.rest().get(stream, decider.initial)
-        return Loaded(stream, revision, position, state)
+        return Loaded(stream, revision, position, states.of(stream, decider.initial))
 
     def close(self) -> None:
         self._connection.close()
@@ -121,10 +122,14 @@ class EmbeddedFold:
             raise StoreDamaged(f"{self._path} is damaged: events are missing behind position {after}")
         return rows
 
-    async def _going_on(self, streams: Iterable[bytes], after: int, last: int) -> Iterable[bytes]:
-        """Those of the streams that have an event behind ``after`` up to ``last``."""
-        names = json.encode([stream.decode() for stream in streams]).decode()
-        return [stream for (stream,) in await self._fetch(_GOING_ON, names, after, last)]
+    async def _lasts(self, deciders: Sequence[AnyDecider], end: int) -> Iterable[int]:
+        """The position of the last event of each stream up to ``end``, in order. Eight bytes a stream."""
+        sql, values = _LASTS, tuple[Any, ...]((end,))
+        if len(deciders) == 1:
+            kind = deciders[0].category
+            sql, values = _LASTS_OF, (f"{kind}-", f"{kind}.", end)
+        rows = self._connection.execute
+        return await when_free(self._path, lambda: array("q", (last for (last,) in rows(sql, values))))
 
     async def _fetch(self, sql: str, *values: Any) -> Sequence[Any]:
         return await when_free(self._path, lambda: self._connection.execute(sql, values).fetchall())
@@ -133,14 +138,19 @@ class EmbeddedFold:
 class _States:
     """What the rows that were read so far make of each stream.
 
-    broken: why a stream cannot be folded. settled: the streams that have been in hand for a while, which
-    ``settle`` is about.
+    broken: why a stream cannot be folded.
     """
 
-    def __init__(self, path: Path, codec: Codec, deciders: Iterable[AnyDecider]) -> None:
+    def __init__(
+        self, path: Path, codec: Codec, deciders: Iterable[AnyDecider], lasts: Iterable[int]
+    ) -> None:
+        """lasts: where each stream has its last event, in order."""
         self.broken: dict[bytes, str] = {}
-        self.settled: dict[bytes, Any] = {}
+        self._lasts = iter(lasts)
+        self._last = next(self._lasts, NOWHERE)
+        self._finished: dict[bytes, Any] = {}
         self._young: dict[bytes, Any] = {}
+        self._old: dict[bytes, Any] = {}
         self._away = Spill[tuple[Any]]()
         self._path = path
         self._codec = codec
@@ -153,12 +163,12 @@ class _States:
 
     @property
     def in_hand(self) -> int:
-        """Streams that are not settled."""
+        """Streams that were written to of late, and go on."""
         return len(self._young)
 
     def fold(self, rows: Sequence[_Row]) -> None:
         """Raises StoreDamaged for a row that is not what was written, and whatever ``evolve`` raises."""
-        states, steps, written = self._young, self._steps, self._codec.written
+        states, steps, written, last = self._young, self._steps, self._codec.written, self._last
         for stream, revision, type_, data, id_, metadata, summed, position in rows:
             try:  # ``checksum`` of the recorder, written out: these lines run for every event of the log
                 whole = crc32(b"".join((stream, type_, data, id_, metadata)), revision) == summed
@@ -166,6 +176,8 @@ class _States:
                 whole = False
             if not whole:
                 raise StoreDamaged(f"{self._path} is damaged: the event at position {position} was altered")
+            if final := position == last:
+                last = next(self._lasts, NOWHERE)
             try:
                 schema, decode, evolve, initial = steps[type_]
                 event = decode(data) if written(metadata).schema == schema else None
@@ -180,32 +192,37 @@ class _States:
                 if isinstance(event, Unreadable):
                     self._break(stream, f"revision {revision} ({event.type}): {event.reason}")
                     continue
-            state = states.get(stream, _MISSING)
+            state = states.pop(stream, _MISSING) if revision else initial
             if state is _MISSING:
                 if stream in self.broken:
                     continue
-                state = self._earlier(stream) if revision else initial
-            states[stream] = evolve(state, event)
+                state = self._earlier(stream)
+            (self._finished if final else states)[stream] = evolve(state, event)
+        self._last = last
 
-    def settle(self, going_on: Iterable[bytes]) -> Mapping[str, Any]:
-        """The states of the settled streams, but for those that go on. What is in hand is settled then."""
-        for stream in going_on:
-            self._away.put(stream.decode(), (self.settled.pop(stream),))
-        final = _named(self.settled)
-        self.settled, self._young = self._young, {}
-        return final
+    def age(self) -> None:
+        """What was not written to since it was last so goes to the disk."""
+        for stream, state in self._old.items():
+            self._away.put(stream.decode(), (state,))
+        self._old, self._young = self._young, {}
 
-    def rest(self) -> Mapping[str, Any]:
-        """The states of all streams that are left, when no row is."""
-        return _named(self.settled | self._young)
+    def finished(self) -> Mapping[str, Any]:
+        """The states of the streams that have come to their ends since it was last asked."""
+        finished, self._finished = self._finished, {}
+        return {stream.decode(): state for stream, state in finished.items()}
+
+    def of(self, stream: str, initial: S) -> S:
+        """The state of a stream that has not come to its end; ``initial`` if there is none."""
+        state: S = self._young.get(stream.encode(), initial)
+        return state
 
     def close(self) -> None:
         self._away.close()
 
     def _earlier(self, stream: bytes) -> Any:
         """The state of a stream that is not in hand; it is from now on."""
-        if stream in self.settled:
-            return self.settled.pop(stream)
+        if stream in self._old:
+            return self._old.pop(stream)
         if found := self._away.get(stream.decode()):
             return found[0]
         raise StoreDamaged(f"{self._path} is damaged: {stream.decode()} has no beginning")
@@ -213,8 +230,3 @@ class _States:
     def _break(self, stream: bytes, reason: str) -> None:
         self.broken.setdefault(stream, reason)
         self._young.pop(stream, None)
-        self.settled.pop(stream, None)
-
-
-def _named(states: Mapping[bytes, Any]) -> Mapping[str, Any]:
-    return {stream.decode(): state for stream, state in states.items()}

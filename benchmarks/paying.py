@@ -1,15 +1,19 @@
 """Paying through Stripe's SDK: how many purchases, how many at once, whom it holds up, and what a kill costs.
 
 Stripe is the double in a process of its own, on the same machine; without a delay it is itself the
-bottleneck. What others wait for is measured at a pace that leaves the server time, alone and beside payments.
+bottleneck. What others wait for is measured at a pace that leaves the server time: alone, at a server where
+many pay, and meanwhile at one where nobody does.
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from itertools import count, islice
 from pathlib import Path
+
+import uvloop
 
 from benchmarks import shop
 from benchmarks.figures import Figure, median
@@ -23,7 +27,7 @@ from tests.stripe.running import RunningStripe, running_stripe
 CONNECTIONS = 64
 DELAY = 0.3
 """Seconds that each call to Stripe takes in the slow half."""
-ROUNDS = 3
+ROUNDS = 5
 OTHERS = 16
 PAUSE = 0.1
 """Seconds between two requests of one of the OTHERS: 160 requests a second of all of them at most."""
@@ -33,7 +37,7 @@ SETTLING = 5.0
 """Seconds in which they must have reached it."""
 RESUMED = 30.0
 """Seconds after which a restart that has not resumed its payments is given up."""
-ALONE = "the same requests without payments"
+ELSEWHERE = "the same requests meanwhile, at a server of this machine where nobody pays"
 
 
 async def measure(place: Path, *, each: int = 20) -> list[Figure]:
@@ -92,8 +96,9 @@ def _purchases(took: str, rounds: list[Outcome], note: str = "") -> Figure:
 async def _slowly(port: int, elsewhere: int, tickets: Iterator[int], each: int) -> list[Figure]:
     """Purchases, and what others wait for meanwhile and alone, one round of each after the other.
 
-    elsewhere: a server where nobody pays. What its readers wait for beside the very same payments is what it
-    costs to share the machine with them, with Stripe's double and with the load: no part of it is ours.
+    elsewhere: a server where nobody pays, which is read from beside the very same payments. What its readers
+    wait for is the price of sharing the machine with payments, with Stripe's double and with the load; what
+    the readers of the other server wait for on top of that is that server's doing.
     """
     rounds: list[Outcome] = []
     alone: list[float] = []
@@ -102,34 +107,42 @@ async def _slowly(port: int, elsewhere: int, tickets: Iterator[int], each: int) 
     for _ in range(ROUNDS):
         for waited, readers, pay in ((alone, port, False), (beside, port, True), (machine, elsewhere, True)):
             buying = asyncio.create_task(_buy(port, tickets, each)) if pay else None
-            waited.append((await _others(readers, 3 * each)).quantile(0.99))
+            waited.append(await _others(readers, 3 * each))
             if buying is not None:
                 rounds.append(await buying)
-    shares, costs = _shares(beside, alone), _shares(machine, alone)
     return [
         _purchases(f"{DELAY * 1000:.0f} ms", rounds),
         Figure(
-            name=f"p99 of unrelated requests beside {CONNECTIONS} who pay",
+            name=f"p99 of unrelated requests at a server where {CONNECTIONS} pay",
             value=median(beside),
             unit="ms",
-            share=median(shares),
-            floor=ALONE,
+            share=median(_shares(beside, machine)),
+            floor=ELSEWHERE,
             wanted=1.2,
             at_most=True,
-            note=f"{OTHERS} connections that read a listing and wait {PAUSE * 1000:.0f} ms; meanwhile it is "
-            f"{median(costs):.2f} at another server of this machine, where nobody pays",
+            note=f"{OTHERS} connections that read a listing and wait {PAUSE * 1000:.0f} ms; "
+            f"{median(_shares(beside, alone)):.2f} of what it is on a machine that does nothing else",
         ),
     ]
 
 
-def _shares(waited: list[float], alone: list[float]) -> list[float]:
-    return [with_payments / without for with_payments, without in zip(waited, alone, strict=True)]
+def _shares(waited: list[float], floor: list[float]) -> list[float]:
+    return [each / least for each, least in zip(waited, floor, strict=True)]
 
 
-async def _others(port: int, each: int) -> Outcome:
+async def _others(port: int, each: int) -> float:
+    """The p99 that readers wait for, in milliseconds. They are a process of their own, as they are people of
+    their own: what this one has to do for those who pay is not to be waited for too."""
+    run = [sys.executable, "-m", "benchmarks.paying", str(port), str(each)]
+    readers = await asyncio.create_subprocess_exec(*run, stdout=asyncio.subprocess.PIPE)
+    told, _ = await readers.communicate()
+    return float(told)
+
+
+async def _read(port: int, each: int) -> float:
     path = f"/api/tickets/{shop.ticket_id(0)}"
     scripts = [shop.read_again(path, each, buyer) for buyer in range(OTHERS)]
-    return await drive(port, scripts, pause=PAUSE, spread=PAUSE)
+    return (await drive(port, scripts, pause=PAUSE, spread=PAUSE)).quantile(0.99)
 
 
 # ── At once ───────────────────────────────────────────────────────────────────────────────────────
@@ -196,3 +209,7 @@ async def _resumed(data: Path, stripe: RunningStripe, tickets: Iterator[int], to
         at_most=True,
         note="from the start of the process, killed before the capture, until all are complete",
     )
+
+
+if __name__ == "__main__":
+    print(uvloop.run(_read(*map(int, sys.argv[1:]))))

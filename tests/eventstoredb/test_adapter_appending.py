@@ -295,11 +295,11 @@ async def test_111_after_close_nothing_is_opened_again(double: Cluster) -> None:
     async with opened(double.uri()) as store:
         await store.append(parking(), facts(1), NO_STREAM)
     assert store.health() == "the log is closed"
+    await until(lambda: not double.calls.open())
     double.calls.clear()
     with pytest.raises(StoreUnavailable):
         await store.append(parking(), facts(1), NO_STREAM)
     await store.close()
-    await until(lambda: not double.calls.open())
     assert double.calls.count() == 0
 
 

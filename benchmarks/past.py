@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -192,7 +193,7 @@ def _commands(place: Path, small: Path, large: Path, short: int, long: int, floo
         figures = []
         for task in TASKS:
             tenth = short / _run(task, small, few).seconds
-            whole, beside = floor.beside(lambda task=task: _run(task, large, many))  # type: ignore[misc]
+            whole, beside = floor.beside(partial(_run, task, large, many))
             figures.append(_figure(task, whole, long / whole.seconds, tenth, beside))
         return figures
     finally:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from deploy import log_reader
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from gateways.eventstoredb_beside import EventStoreDBBeside
 
 S = TypeVar("S")
+
+TOGETHER = 500
+"""States that are given at once."""
 
 
 class Log(Protocol):
@@ -156,10 +160,12 @@ class _OnEventStoreDB:
                         states.put(fact.stream, (decider.evolve(state, fact.event),))
                 if page[-1].position >= until:
                     break
-        for stream, (state,) in states.items():
-            if stream not in broken:
-                yield {stream: state}
-        states.close()
+        named = ((stream, state) for stream, (state,) in states.items() if stream not in broken)
+        try:
+            while part := dict(islice(named, TOGETHER)):
+                yield part
+        finally:
+            states.close()
 
     async def facts(self, *, after: int, stream: str | None, follow: bool) -> AsyncIterator[AnyRecorded]:
         after, end = await self._behind(after), self.head()

@@ -89,6 +89,8 @@ class EmbeddedFold:
         Raises UnreadableStream, StoreDamaged, StoreUnavailable.
         """
         stream, revision, position = decider.stream(key), NO_STREAM, 0
+        if not _encodable(stream):
+            return Loaded(stream, revision, position, decider.initial)
         states = _States(self._path, self._codec, [decider], ())
         while rows := await self._fetch(_STREAM, stream, revision, until):
             if rows[-1][1] != revision + len(rows):
@@ -133,6 +135,15 @@ class EmbeddedFold:
 
     async def _fetch(self, sql: str, *values: Any) -> Sequence[Any]:
         return await when_free(self._path, lambda: self._connection.execute(sql, values).fetchall())
+
+
+def _encodable(stream: str) -> bool:
+    """Whether a stream can have this name: a lone surrogate is in none."""
+    try:
+        stream.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _States:

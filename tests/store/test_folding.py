@@ -125,6 +125,7 @@ async def test_one_state_tells_the_revision_and_position_at_which_it_is_true(log
         assert found.state == folded(facts, fact.position)[fact.stream]
     nobody = await log_reader.state(log, ticket, "nobody", END)
     assert (nobody.revision, nobody.position, nobody.state) == (-1, 0, ticket.initial)
+    assert (await log_reader.state(log, ticket, "\ud800", END)).state == ticket.initial
 
 
 async def test_a_decider_of_one_s_own_folds_events_that_it_does_not_list(log: Path) -> None:

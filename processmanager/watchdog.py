@@ -42,6 +42,9 @@ ADOPTED = timedelta(hours=1)
 """How long a purchase that waits for somebody outside is ours: longer than payments may outlast a hold."""
 RECONCILE = timedelta(seconds=60)
 """How often the provider is asked about what it has taken up and takes its time over."""
+TAKING_OVER = timedelta(seconds=5)
+"""How far whoever takes over looks ahead: as long as the agenda leaves what was just begun to who began it.
+So he finds all that was begun before he came, and nothing that others begin afterwards."""
 FAR = timedelta(days=1)
 """A parked purchase is looked at once when its deadline comes, and then left to its operator."""
 
@@ -74,7 +77,7 @@ class Watchdog:
         """Look at the agenda now instead of within a second."""
         self._woken.set()
 
-    async def run(self, *, first_look_ahead: timedelta = timedelta(seconds=10)) -> None:
+    async def run(self, *, first_look_ahead: timedelta = TAKING_OVER) -> None:
         """Watch until cancelled.
 
         first_look_ahead: whoever takes over looks at once at what would fall due in this time, so that what

@@ -12,7 +12,7 @@ from domain import order, parking, ticket
 from domain.decider import AnyRecorded, Metadata, Proposed, Refused
 from processmanager.desk import event_id
 from processmanager.ports import Answer, Attempt, IsPending, Payments, StoreUnavailable
-from processmanager.watchdog import MONEY_HANDS, Watchdog, retry_parked, skip_parked
+from processmanager.watchdog import MONEY_HANDS, TAKING_OVER, Watchdog, retry_parked, skip_parked
 from tests.processmanager.house import HOLD, PRICE, START, House, cause
 from tests.processmanager.tills import AskingTill, ClosedTill, HangingTill, OpenTill
 from tests.simulation.log import Log
@@ -38,8 +38,8 @@ async def start_paying(house: House, order_id: str) -> None:
 
 
 @asynccontextmanager
-async def on_watch(watchdog: Watchdog, ahead: float = 0) -> AsyncIterator[None]:
-    task = asyncio.create_task(watchdog.run(first_look_ahead=timedelta(seconds=ahead)))
+async def on_watch(watchdog: Watchdog, ahead: timedelta = timedelta(0)) -> AsyncIterator[None]:
+    task = asyncio.create_task(watchdog.run(first_look_ahead=ahead))
     try:
         yield
     finally:
@@ -267,7 +267,7 @@ async def test_whoever_takes_over_looks_ahead_once_and_does_nothing_early() -> N
     await house.reserve("o2", "t2")
     house.clock.forward(1)
     assert not list(house.watchdog.due()), "nothing is due yet"
-    async with on_watch(house.watchdog, ahead=10):
+    async with on_watch(house.watchdog, ahead=TAKING_OVER):
         await until(lambda: house.events("order-o1")[-1] == "OrderCompleted")
     assert house.events("order-o2") == ["OrderPlaced"]
 
@@ -276,7 +276,7 @@ async def test_whoever_takes_over_finds_what_the_agenda_hears_of_only_after_he_b
     """The predecessor died before its last facts were in any list."""
     house = await house_with_a_payment(OpenTill())
     house.agenda.deaf = True
-    async with on_watch(house.watchdog, ahead=10):
+    async with on_watch(house.watchdog, ahead=TAKING_OVER):
         await asyncio.sleep(0)
         house.agenda.deaf = False
         house.watchdog.wake()
@@ -289,7 +289,7 @@ async def test_whoever_takes_over_takes_up_more_than_he_has_hands_for() -> None:
         await house.offer(f"t{number}")
         await house.reserve(f"o{number}", f"t{number}")
         await start_paying(house, f"o{number}")
-    async with on_watch(house.watchdog, ahead=10):
+    async with on_watch(house.watchdog, ahead=TAKING_OVER):
         await until(lambda: house.events("order-o0")[-1] == "OrderCompleted")
         house.watchdog.wake()
         await until(lambda: all(house.events(f"order-o{n}")[-1] == "OrderCompleted" for n in many))
@@ -297,7 +297,7 @@ async def test_whoever_takes_over_takes_up_more_than_he_has_hands_for() -> None:
 
 async def test_once_all_is_taken_over_payments_that_go_their_way_are_left_to_it() -> None:
     house = House(OpenTill())
-    async with on_watch(house.watchdog, ahead=10):
+    async with on_watch(house.watchdog, ahead=TAKING_OVER):
         await asyncio.sleep(0)
         await house.offer()
         await house.reserve()
@@ -306,6 +306,25 @@ async def test_once_all_is_taken_over_payments_that_go_their_way_are_left_to_it(
             house.watchdog.wake()
             await asyncio.sleep(0)
     assert house.events("order-o1")[-1] == "PaymentStarted"
+
+
+async def test_whoever_takes_over_leaves_what_is_begun_after_he_came_to_who_began_it() -> None:
+    house = House(OpenTill())
+    house.agenda.deaf = True
+    async with on_watch(house.watchdog, ahead=TAKING_OVER):
+        await asyncio.sleep(0)
+        house.clock.forward(0.1)
+        await house.offer()
+        await house.reserve()
+        await start_paying(house, "o1")
+        house.agenda.deaf = False
+        for _ in range(20):
+            house.watchdog.wake()
+            await asyncio.sleep(0)
+        assert house.events("order-o1")[-1] == "PaymentStarted"
+        house.clock.forward(5)
+        house.watchdog.wake()
+        await until(lambda: house.events("order-o1")[-1] == "OrderCompleted")
 
 
 class Undecided(OpenTill):

@@ -33,9 +33,8 @@ from processmanager.ports import Confirmation, PaymentsUnavailable
 from processmanager.pump import StepFailed
 from processmanager.purchase import Purchase
 
-GREETING = 6.0
-"""Seconds within which a till must say that it is at work: as long as its successor may take to begin, and
-less than a buyer's request may take."""
+GREETING = 3.0
+"""Seconds within which a till must say that it is at work: as long as its successor may take to begin."""
 PATIENCE = 60.0
 """Seconds for one question: longer than a purchase takes, with a provider who uses all of his time."""
 TRIES = 3

@@ -24,7 +24,6 @@ from deploy.parts import (
     model_file,
     open_models,
     open_parts,
-    open_parts_beside,
 )
 from deploy.places import Places
 from deploy.reconciled import LastReport
@@ -40,7 +39,6 @@ from gateways.http.webhooks import Webhooks
 from gateways.identity import Accounts
 from gateways.leases import claim_slot
 from processmanager.archive import Archive
-from processmanager.hints import Reconciler
 from processmanager.ports import Clock, Payments
 from projections.board import Board
 from projections.catalogue import CATALOGUE, Catalogue
@@ -58,15 +56,14 @@ class Application:
         asgi: Edge,
         parts: Parts,
         background: Background,
+        keeper: Keeper | None,
         closing: AsyncExitStack,
-        keeper: Keeper | None = None,
-        reconciler: Reconciler | None = None,
     ) -> None:
-        """keeper: what goes on beside the requests, unless another process sees to it; reconciler: a part."""
+        """keeper: what goes on beside the requests, unless another process sees to it."""
         self.asgi = asgi
         self.marketplace = parts.marketplace
         self.store = parts.store
-        self.reconciler = reconciler
+        self.reconciler = parts.reconciler
         self._background = background
         self._keeper = keeper
         self._closing = closing
@@ -107,18 +104,14 @@ async def build(
         background = Background()
         keeper = Keeper(parts, models, background)
         asgi = _http(parts, accounts, models, keeper.live, keeper.ready, slot.path, closing)
-        return Application(asgi, parts, background, closing.pop_all(), keeper, parts.reconciler)
+        return Application(asgi, parts, background, keeper, closing.pop_all())
 
 
-async def build_web(settings: Settings, slot: Path, till: Path | None = None) -> Application:
+async def build_web(settings: Settings, slot: Path) -> Application:
     """Put a process together that answers requests, and reads the read models that the projector keeps
-    in ``slot``, without starting it. Raises as ``build`` does.
-
-    till: the socket of the till, if there is one; else this process speaks with the payment provider itself.
-    """
+    in ``slot``, without starting it. Raises as ``build`` does."""
     async with AsyncExitStack() as closing:
-        opened = open_parts(settings, closing) if till is None else open_parts_beside(settings, closing, till)
-        parts = await opened
+        parts = await open_parts(settings, closing)
         accounts = await _accounts(parts, closing)
         board = Board(slot / BOARD, NAMES)
         models = {}
@@ -127,7 +120,7 @@ async def build_web(settings: Settings, slot: Path, till: Path | None = None) ->
             closing.callback(models[projection.name].close)
         heard = Hearsay(board).checks(shares=parts.signals is not None)
         asgi = _http(parts, accounts, models, {}, heard, slot, closing)
-        return Application(asgi, parts, Background(), closing.pop_all())
+        return Application(asgi, parts, Background(), None, closing.pop_all())
 
 
 async def _accounts(parts: Parts, closing: AsyncExitStack) -> Accounts:
@@ -166,16 +159,11 @@ def _http(
         ),
         webhooks=_webhooks(parts),
         returns=None if parts.hints is None else Returns(parts.hints, parts.marketplace),
-        notes=_notes(parts),
+        notes={"reconciliation": LastReport(parts.places.reconciliation).check},
     )
     asgi = build_http(services, _http_options(parts.settings, parts.places))
     closing.callback(asgi.close)
     return asgi
-
-
-def _notes(parts: Parts) -> Mapping[str, Check]:
-    reconciled: dict[str, Check] = {"reconciliation": LastReport(parts.places.reconciliation).check}
-    return reconciled if parts.till is None else {"till": parts.till.health, **reconciled}
 
 
 def _webhooks(parts: Parts) -> Webhooks | None:

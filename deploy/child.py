@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,13 +23,12 @@ from gateways import logs
 class Start(msgspec.Struct, frozen=True):
     """``options``: as given on the command line. ``slot``: the directory of the read models.
 
-    handle: what is inherited: a listening socket, or the slot's lease. till: the till's socket, where one is.
+    handle: what is inherited: the listening socket, or the slot's lease.
     """
 
     options: dict[str, str | None]
     slot: str
     handle: int
-    till: str | None = None
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -38,8 +38,8 @@ class Report(msgspec.Struct, frozen=True):
 
 
 Ready = Callable[[], None]
-Work = Callable[[Settings, Start, Ready], Coroutine[Any, Any, None]]
-"""From the settings and what it was started with; calls what it is given when it serves."""
+Work = Callable[[Settings, Path, int, Ready], Coroutine[Any, Any, None]]
+"""From the settings, the slot and the inherited handle; calls what it is given when it serves."""
 
 
 def run(work: Work) -> None:
@@ -50,25 +50,12 @@ def run(work: Work) -> None:
     try:
         settings = Settings.load(start.options, os.environ)
         logs.configure(settings.log_level)
-        uvloop.run(_watched(work(settings, start, lambda: _tell(Report()))))
+        uvloop.run(_watched(work(settings, Path(start.slot), start.handle, lambda: _tell(Report()))))
     except Exception as error:
         trace(error)
         failure = explain(error)
         _tell(Report(failure))
         sys.exit(failure.status)
-
-
-def stop_signal() -> asyncio.Event:
-    """Is set by SIGTERM; a second one ends the process at once."""
-    told = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _stop, told)
-    return told
-
-
-def _stop(told: asyncio.Event) -> None:
-    if told.is_set():
-        os._exit(128 + signal.SIGTERM)
-    told.set()
 
 
 async def _watched(work: Coroutine[Any, Any, None]) -> None:

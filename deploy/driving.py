@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from deploy.driver import Driver
 from deploy.hearsay import SIGNALS
-from deploy.parts import PayingParts
+from deploy.parts import Parts
 from gateways.agenda import ProjectedAgenda
 from gateways.leases import Lease
 from gateways.scheduler import Waker
@@ -30,7 +30,7 @@ class Driving(Struct, frozen=True):
     ready: Mapping[str, Check]
 
 
-def drive(parts: PayingParts, agenda: ProjectedAgenda) -> Driving:
+def drive(parts: Parts, agenda: ProjectedAgenda) -> Driving:
     """What drives purchases on. One process of a data directory at a time watches over the agenda; where
     purchases are shared by signals, every process watches, and leaves to the others what they were given."""
     patience = Patience(parts.settings.retry_delays)
@@ -42,9 +42,7 @@ def drive(parts: PayingParts, agenda: ProjectedAgenda) -> Driving:
     return _drive_together(parts, parts.signals, agenda, patience)
 
 
-def _drive_together(
-    parts: PayingParts, signals: Signals, agenda: ProjectedAgenda, patience: Patience
-) -> Driving:
+def _drive_together(parts: Parts, signals: Signals, agenda: ProjectedAgenda, patience: Patience) -> Driving:
     delays = parts.settings.retry_delays
     others = sum(delays, MARGIN)
     deference = Deference(lambda: others if signals.problem is None else timedelta(0))

@@ -10,7 +10,7 @@ from typing import Any
 from deploy import demo_listings
 from deploy.background import Background
 from deploy.driving import drive
-from deploy.parts import PayingParts
+from deploy.parts import Parts
 from deploy.provider import open_books
 from deploy.reconciling import Regular
 from gateways.agenda import ProjectedAgenda
@@ -28,7 +28,7 @@ class Keeper:
 
     def __init__(
         self,
-        parts: PayingParts,
+        parts: Parts,
         models: Mapping[str, ReadModel],
         background: Background,
         *,
@@ -69,7 +69,7 @@ class Keeper:
 
 
 def _reconciling(
-    parts: PayingParts, models: Mapping[str, ReadModel]
+    parts: Parts, models: Mapping[str, ReadModel]
 ) -> Mapping[str, Callable[[], Coroutine[Any, Any, None]]]:
     settings, store = parts.settings, parts.store
     if settings.reconcile_every is None:

@@ -17,7 +17,6 @@ from gateways.clock import SystemClock
 from gateways.embedded import POLL, EmbeddedStore
 from gateways.payments import CardSimulator
 from gateways.raw_log import RawEvent
-from gateways.till import DistantNames, DistantPump, Till
 from processmanager.desk import Desk
 from processmanager.hints import Hints, News, Reconciler
 from processmanager.marketplace import Marketplace, Policy
@@ -67,29 +66,22 @@ class Provider(Payments, Protocol):
     async def close(self) -> None: ...
 
 
-class Parts(Struct, frozen=True, kw_only=True):
+class Parts(Struct, frozen=True):
     """What decides and remembers, in one process.
 
     signals: what is given to this process, where the store shares purchases among processes.
-    till: where purchases are driven on, if that is another process.
     """
 
     settings: Settings
     places: Places
     store: Store
     clock: Clock
+    payments: Payments
     desk: Desk
+    pump: Pump
     marketplace: Marketplace
     signals: Signals | None = None
     hints: Hints | None = None
-    till: Till | None = None
-
-
-class PayingParts(Parts, frozen=True, kw_only=True):
-    """The same, of a process that speaks with the payment provider itself."""
-
-    payments: Payments
-    pump: Pump
     reconciler: Reconciler | None = None
 
 
@@ -101,7 +93,7 @@ async def open_parts(
     payments: Payments | None = None,
     clock: Clock | None = None,
     poll: float = POLL,
-) -> PayingParts:
+) -> Parts:
     """What ``settings`` ask for, but for what is given; what is opened here is closed by ``closing``.
 
     poll: as for the embedded store. Raises what keeps a process from serving (StoreDamaged, OSError, …).
@@ -116,54 +108,17 @@ async def open_parts(
         closing.push_async_callback(provider.close)
         payments = provider
     desk = Desk(store, clock)
-    policy = _policy(settings)
+    policy = Policy(settings.hold, settings.grace, settings.own_tickets, settings.late_sales)
     pump = Pump(desk, payments, clock, policy.late)
+    marketplace = Marketplace(desk, pump, clock, policy)
     hints, reconciler = None, None
     if isinstance(payments, News):
         hints = Hints(pump, payments)
         closing.push_async_callback(hints.close)
         reconciler = Reconciler(hints, payments, clock)
-    return PayingParts(
-        settings=settings,
-        places=places,
-        store=store,
-        clock=clock,
-        payments=payments,
-        desk=desk,
-        pump=pump,
-        marketplace=Marketplace(desk, pump, clock, policy),
-        signals=signals,
-        hints=hints,
-        reconciler=reconciler,
-    )
-
-
-async def open_parts_beside(settings: Settings, closing: AsyncExitStack, path: Path) -> Parts:
-    """The same, for a process that leaves payments to the till whose socket is at ``path``."""
-    places, clock = Places(settings.data), SystemClock()
-    store, signals = await _open_store(settings, places, POLL)
-    closing.push_async_callback(store.close)
-    till = Till(path)
-    closing.push_async_callback(till.close)
-    desk = Desk(store, clock)
-    pump = DistantPump(till, desk)
-    hints = Hints(pump, DistantNames(till))
-    closing.push_async_callback(hints.close)
     return Parts(
-        settings=settings,
-        places=places,
-        store=store,
-        clock=clock,
-        desk=desk,
-        marketplace=Marketplace(desk, pump, clock, _policy(settings)),
-        signals=signals,
-        hints=hints,
-        till=till,
+        settings, places, store, clock, payments, desk, pump, marketplace, signals, hints, reconciler
     )
-
-
-def _policy(settings: Settings) -> Policy:
-    return Policy(settings.hold, settings.grace, settings.own_tickets, settings.late_sales)
 
 
 def _open_payments(settings: Settings, clock: Clock) -> Provider:

@@ -13,7 +13,7 @@ import structlog
 from deploy.background import Background
 from deploy.hearsay import BOARD, words
 from deploy.keeper import Keeper
-from deploy.parts import NAMES, PayingParts, open_models, open_parts
+from deploy.parts import NAMES, Parts, open_models, open_parts
 from deploy.seeding import seed
 from deploy.settings import Settings
 from projections.board import Writer
@@ -37,7 +37,7 @@ log = structlog.get_logger("admitone.projecting")
 class Projector:
     """The process, put together."""
 
-    def __init__(self, parts: PayingParts, slot: Path, models: dict[str, ReadModel], board: Writer) -> None:
+    def __init__(self, parts: Parts, slot: Path, models: dict[str, ReadModel], board: Writer) -> None:
         self._parts = parts
         self._slot = slot
         self._models = models

@@ -4,18 +4,16 @@ import socket
 from functools import partial
 from pathlib import Path
 
-from deploy.child import Ready, Start, run
+from deploy.child import Ready, run
 from deploy.settings import Settings
 
 
-async def work(settings: Settings, start: Start, ready: Ready) -> None:
+async def work(settings: Settings, slot: Path, listener: int, ready: Ready) -> None:
     """Serve until a signal. Raises what keeps the process from it."""
     from deploy.app import build_web
     from deploy.server import serve
 
-    till = None if start.till is None else Path(start.till)
-    build = partial(build_web, slot=Path(start.slot), till=till)
-    await serve(build, settings, socket.socket(fileno=start.handle), ready)
+    await serve(partial(build_web, slot=slot), settings, socket.socket(fileno=listener), ready)
 
 
 if __name__ == "__main__":

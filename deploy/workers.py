@@ -1,12 +1,10 @@
-"""The processes that serve together: workers on one socket, the projector, and a till where payments go to
-a provider outside. Started, watched, stopped.
+"""The processes that serve together: workers on one socket, and the projector. Started, watched, stopped.
 
-The supervisor binds the sockets and never serves. Each worker is a fresh interpreter that inherits it, so
-nothing is shared but the backlog: a caller whom the kernel accepted is served by whoever is left. The same
-goes for the till's socket, whose callers are the workers. The projector inherits the lease of the read
-models' directory, so nobody else feeds them while it lives.
+The supervisor binds the socket and never serves. Each worker is a fresh interpreter that inherits it, so
+nothing is shared but the backlog: a caller whom the kernel accepted is served by whoever is left. The
+projector inherits the lease of the read models' directory, so nobody else feeds them while it lives.
 
-SIGTERM and SIGINT drain all workers, and then stop the others; a second one ends all at once. SIGUSR2
+SIGTERM and SIGINT drain all workers, and then stop the projector; a second one ends all at once. SIGUSR2
 replaces one after another without a request lost, which is how a new version is taken into service.
 """
 
@@ -19,11 +17,10 @@ from collections.abc import Callable, Mapping
 import msgspec
 import structlog
 
-from deploy import projector, till, worker
+from deploy import projector, worker
 from deploy.child import Start
 from deploy.failing import Failed, Failure
 from deploy.process import Process
-from deploy.till_socket import TillSocket
 from gateways.leases import Slot
 
 STEADY = 30.0
@@ -47,7 +44,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Supervisor:
-    """Keeps workers and those beside them at work. ``ready`` is called once, when all of them are.
+    """Keeps ``count`` workers and the projector at work. ``ready`` is called once, when all of them are.
 
     served: whether a worker has ever served.
     """
@@ -59,23 +56,16 @@ class Supervisor:
         count: int,
         slot: Slot,
         ready: Callable[[], None],
-        till_socket: TillSocket | None = None,
     ) -> None:
-        """options: as given on the command line. count: of workers. slot: of the read models, and ours.
-
-        till_socket: where the workers find the till, if they need one.
-        """
+        """options: as given on the command line. slot: of the read models, and ours."""
         self._options = dict(options)
         self._listener = listener
         self._slot = slot
         self._ready = ready
-        self._till_socket = till_socket
-        self._beside = [Place("the projector", projector.__name__, slot.handle)]
-        if till_socket is not None:
-            self._beside.append(Place("the till", till.__name__, till_socket.handle))
+        self._projector = Place("the projector", projector.__name__, slot.handle)
         self._workers = [Place(f"worker {n}", worker.__name__, listener.fileno()) for n in range(count)]
         self._processes: dict[Place, Process] = {}
-        self._serving = {place: asyncio.Event() for place in (*self._beside, *self._workers)}
+        self._serving = {place: asyncio.Event() for place in (self._projector, *self._workers)}
         self._stopping = asyncio.Event()
         self._drained = asyncio.Event()
         self._replacing: asyncio.Task[None] | None = None
@@ -91,13 +81,11 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGUSR2, self._asked_to_replace)
         try:
             async with asyncio.TaskGroup() as group:
-                for place in self._beside:
-                    group.create_task(self._keep(place, self._drained))
+                group.create_task(self._keep(self._projector, self._drained))
                 workers = [group.create_task(self._keep(each, self._stopping)) for each in self._workers]
                 await asyncio.wait(workers)
                 self._drained.set()
-                for place in self._beside:
-                    self._stop(place)
+                self._stop(self._projector)
         except ExceptionGroup as failures:
             # All fail for the same reason: one line says it.
             raise failures.exceptions[0] from None
@@ -131,8 +119,7 @@ class Supervisor:
             await self._pause(pause, over)
 
     async def _start(self, place: Place, over: asyncio.Event) -> Process:
-        till_path = None if self._till_socket is None else self._till_socket.path
-        start = Start(self._options, str(self._slot.path), place.handle, till_path)
+        start = Start(self._options, str(self._slot.path), place.handle)
         process = self._processes[place] = await Process.start(place.name, place.module, start)
         if over.is_set():
             process.stop()

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from processmanager.desk import Cause, TooManyConflicts
 from processmanager.ports import Clock, OutcomeUnknown, PaymentsUnavailable, StoreUnavailable
-from processmanager.pump import Pumping, StepFailed
+from processmanager.pump import Pump, StepFailed
 
 log = getLogger("admitone.hints")
 
@@ -46,8 +46,8 @@ class Hint(Struct, frozen=True):
 
 
 @runtime_checkable
-class Names(Protocol):
-    """A provider that can be asked whose attempt a name of its own means. Raises PaymentsUnavailable."""
+class News(Protocol):
+    """A provider that can be asked what it has had to tell. Raises PaymentsUnavailable."""
 
     async def payment_of(self, reference: str) -> str | None:
         """Our name of the attempt that the provider calls ``reference``; None if it is not one of ours."""
@@ -57,11 +57,6 @@ class Names(Protocol):
         """As ``payment_of``, but None too if ``secret`` is not the one that the buyer was given for it."""
         ...
 
-
-@runtime_checkable
-class News(Names, Protocol):
-    """A provider that can be asked, too, what it has had to tell. Raises PaymentsUnavailable."""
-
     async def news(self, since: datetime) -> Sequence[Hint]:
         """What can happen to an attempt that is at rest, and did since then, oldest first."""
         ...
@@ -70,9 +65,9 @@ class News(Names, Protocol):
 class Hints:
     """Follows up what was heard from outside, beside the requests. ``close`` ends it."""
 
-    def __init__(self, pump: Pumping, names: Names) -> None:
+    def __init__(self, pump: Pump, news: News) -> None:
         self._pump = pump
-        self._names = names
+        self._news = news
         self._hands = asyncio.Semaphore(AT_ONCE)
         self._followed: set[asyncio.Task[None]] = set()
 
@@ -87,7 +82,7 @@ class Hints:
 
     async def look(self, hint: Hint) -> None:
         """Look at what it is about, now. Raises TROUBLE."""
-        payment = hint.payment or await self._names.payment_of(hint.reference)
+        payment = hint.payment or await self._news.payment_of(hint.reference)
         if payment:
             cause = Cause(correlation=hint.id, causation=f"hint:{hint.id}", actor=ACTOR)
             await self._pump.hear_of(payment, cause)
@@ -97,7 +92,7 @@ class Hints:
 
         None if the secret is not its own. Raises PaymentsUnavailable.
         """
-        payment = await self._names.returning(reference, secret)
+        payment = await self._news.returning(reference, secret)
         if payment is not None:
             try:
                 await self.look(Hint(f"return:{reference}", reference, payment))

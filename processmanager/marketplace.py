@@ -14,7 +14,7 @@ from domain.decider import Loaded, Refused
 from domain.money import Money
 from processmanager.desk import Cause, Desk, Done
 from processmanager.ports import Clock, Confirmation
-from processmanager.pump import Pumping, StepFailed
+from processmanager.pump import Pump, StepFailed
 from processmanager.purchase import terms_of
 
 IMPATIENCE = timedelta(seconds=2)
@@ -53,7 +53,7 @@ class Paid(Struct, frozen=True):
 
 
 class Marketplace:
-    def __init__(self, desk: Desk, pump: Pumping, clock: Clock, policy: Policy) -> None:
+    def __init__(self, desk: Desk, pump: Pump, clock: Clock, policy: Policy) -> None:
         self._desk = desk
         self._pump = pump
         self._clock = clock

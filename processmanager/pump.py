@@ -6,12 +6,11 @@ else: facts are guarded by revisions, and the provider is asked under the same k
 
 from contextlib import suppress
 from datetime import timedelta
-from typing import Protocol, assert_never
+from typing import assert_never
 
-from domain import order, payment
+from domain import order, payment, ticket
 from domain.decider import Refused
 from processmanager.desk import Cause, Desk
-from processmanager.looking import look
 from processmanager.ports import (
     Answer,
     Clock,
@@ -60,26 +59,6 @@ class RefundCameToNothing(Exception):
     """The provider could not give the money back. It is on record, and the next try is another refund."""
 
 
-class Pumping(Protocol):
-    """What drives purchases on: here (``Pump``), or in a process of its own."""
-
-    async def pump(self, order_id: str, cause: Cause, *, current: bool = True) -> Purchase:
-        """As ``Pump.pump``."""
-        ...
-
-    async def hear_of(self, payment_id: str, cause: Cause) -> object:
-        """As ``Pump.hear_of``; what it gives is for those who pump here."""
-        ...
-
-    async def confirmation(self, payment_id: str) -> Confirmation | None:
-        """As ``Pump.confirmation``."""
-        ...
-
-    async def end(self, payment_id: str, reason: str, cause: Cause) -> bool:
-        """As ``Pump.end``."""
-        ...
-
-
 class Pump:
     """Drives one purchase at a time as far as it can go."""
 
@@ -107,7 +86,7 @@ class Pump:
         Raises StepFailed.
         """
         for _ in range(MAX_STEPS):
-            purchase = await look(self._desk, order_id, ticket_id, current=current)
+            purchase = await self._look(order_id, ticket_id, current=current)
             step = next_step(purchase, self._clock.now(), self._late)
             if not current and needs_proof(step, purchase):
                 current = True
@@ -122,7 +101,7 @@ class Pump:
                 moved = await self._attempt(step, cause)
             except Exception as error:
                 raise StepFailed(purchase, step.name, error) from error
-            if not moved and current and await self._recalled(order_id, ticket_id) == purchase:
+            if not moved and current and await self._look(order_id, ticket_id, current=False) == purchase:
                 return purchase
             # A step that changed nothing was chosen on an old picture, or others were quicker, which the desk
             # has just found out and remembers: look properly before giving up.
@@ -176,8 +155,26 @@ class Pump:
                 return give_back(failed.payment, earlier.state)
         return None
 
-    async def _recalled(self, order_id: str, ticket_id: str | None) -> Purchase:
-        return await look(self._desk, order_id, ticket_id, current=False)
+    async def _look(self, order_id: str, ticket_id: str | None, *, current: bool) -> Purchase:
+        see = self._desk.load if current else self._desk.recall
+        placed = await see(order.order, order_id)
+        payment_id: str | None = None
+        match placed.state:
+            case order.Paying() | order.Revived() | order.Completed() | order.Cancelled():
+                payment_id = placed.state.payment
+        if not isinstance(placed.state, order.Unplaced):
+            ticket_id = placed.state.terms.ticket
+        held = await see(ticket.ticket, ticket_id) if ticket_id is not None else None
+        paid = await see(payment.payment, payment_id) if payment_id is not None else None
+        return Purchase(
+            order_id,
+            ticket_id,
+            payment_id,
+            placed.state,
+            held.state if held else ticket.ticket.initial,
+            paid.state if paid else payment.payment.initial,
+            max(seen.position for seen in (placed, held, paid) if seen is not None),
+        )
 
     async def _moved(self, purchase: Purchase) -> bool:
         """Whether the order went on while the rest was read, which then is no picture of any moment."""

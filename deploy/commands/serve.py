@@ -5,7 +5,7 @@ import errno
 import resource
 import socket
 from collections.abc import Callable, Collection
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,6 @@ def serve(**options: str | None) -> None:
 def _serve(told: Settings, options: dict[str, str | None], listener: socket.socket) -> None:
     from deploy.agreement import joined
     from deploy.places import Places
-    from deploy.till_socket import till_socket
     from deploy.undoing import directory
     from deploy.workers import Supervisor
     from gateways.leases import claim_slot
@@ -63,11 +62,8 @@ def _serve(told: Settings, options: dict[str, str | None], listener: socket.sock
     with known_place(told.data), directory(told.data, undo), joined(told, places):
         slot = claim_slot(places.read_models)
         try:
-            announce = _announcement(told, listener)
-            # The card simulator is asked within a millisecond, and in the worker itself.
-            with till_socket() if told.stripe_secret_key else nullcontext() as till:
-                supervisor = Supervisor(options, listener, told.workers, slot, announce, till)
-                asyncio.run(supervisor.run())
+            supervisor = Supervisor(options, listener, told.workers, slot, _announcement(told, listener))
+            asyncio.run(supervisor.run())
         finally:
             slot.release()
 

@@ -12,7 +12,7 @@ from deploy.reading import EMBEDDED
 from deploy.settings import Settings
 
 if TYPE_CHECKING:
-    from deploy.parts import PayingParts
+    from deploy.parts import Parts
     from domain.payment import State
     from processmanager.ports import Attempt
     from processmanager.settling import Outcome, Settler
@@ -61,7 +61,7 @@ async def _settle(told: Settings, name: str, reason: str | None, by: str) -> str
         return await settled(told, await open_parts(told, closing), name, reason, by)
 
 
-async def settled(told: Settings, parts: "PayingParts", name: str, reason: str | None, by: str) -> str:
+async def settled(told: Settings, parts: "Parts", name: str, reason: str | None, by: str) -> str:
     """What became of the payment, or the provider's attempt, ``name``, in one line.
 
     reason: why it goes back; None if it is not to. Raises Failed, and what the settler raises.
@@ -83,7 +83,7 @@ async def settled(told: Settings, parts: "PayingParts", name: str, reason: str |
 
 
 async def _of_reference(
-    told: Settings, parts: "PayingParts", settler: "Settler", name: str, reason: str | None
+    told: Settings, parts: "Parts", settler: "Settler", name: str, reason: str | None
 ) -> str:
     from deploy.provider import open_books
     from domain.payment import payment

@@ -32,7 +32,7 @@ class Running:
 
     def kill(self) -> None:
         """SIGKILL to all of its processes, and to the supervisor first: it would start the others again."""
-        for pid in (self.process.pid, *self.workers(), *self.projectors(), *self.tills()):
+        for pid in (self.process.pid, *self.workers(), *self.projectors()):
             os.kill(pid, signal.SIGKILL)
         self.ended()
 
@@ -47,10 +47,6 @@ class Running:
     def projectors(self) -> list[int]:
         """The process id of its projector; none while there is none."""
         return self._running("deploy.projector")
-
-    def tills(self) -> list[int]:
-        """The process id of its till; none while there is none, or where none is needed."""
-        return self._running("deploy.till")
 
     def _running(self, module: str) -> list[int]:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")

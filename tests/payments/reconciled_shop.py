@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.log_beside import opened
-from deploy.parts import PayingParts, open_parts
+from deploy.parts import Parts, open_parts
 from deploy.provider import open_books
 from deploy.reconciled import Report
 from deploy.reconciling import MOST_PAGES, Reconciliation, read_log
@@ -27,7 +27,7 @@ LATER = timedelta(minutes=10)
 
 
 class ReconciledShop:
-    def __init__(self, settings: Settings, parts: PayingParts) -> None:
+    def __init__(self, settings: Settings, parts: Parts) -> None:
         self.settings = settings
         self.parts = parts
 

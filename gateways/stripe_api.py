@@ -6,25 +6,24 @@ late) passes through as the SDK raises it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Callable
 from logging import getLogger
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
+from urllib.parse import quote
 
+import msgspec
 import stripe
 from msgspec import Struct
-from stripe.params import (
-    EventListParams,
-    PaymentIntentCreateParams,
-    PaymentIntentListParams,
-    RefundCreateParams,
-)
 
 from gateways.stripe_http import StripeHttp
+from gateways.stripe_shapes import Dispute, Event, Intent, Page, Refund
 from processmanager.ports import KeyReused, PaymentsUnavailable
 
 log = getLogger("admitone.payments")
 
 T = TypeVar("T")
+N = TypeVar("N", Intent, Refund, Dispute, Event)
+Reader: TypeAlias = Callable[[str], T]
 
 API_VERSION = "2026-10-28.endive"
 """The version of Stripe's API that this was written for; the SDK would follow its own release."""
@@ -33,6 +32,14 @@ TIMEOUT = 8.0
 PAGE = 100
 MOST_PAGES = 50
 """The most that is listed to find one thing: five thousand."""
+
+_INTENTS, _REFUNDS, _DISPUTES = "/v1/payment_intents", "/v1/refunds", "/v1/disputes"
+_intent = msgspec.json.Decoder(Intent).decode
+_refund = msgspec.json.Decoder(Refund).decode
+_intents = msgspec.json.Decoder(Page[Intent]).decode
+_refunds = msgspec.json.Decoder(Page[Refund]).decode
+_disputes = msgspec.json.Decoder(Page[Dispute]).decode
+_events = msgspec.json.Decoder(Page[Event]).decode
 
 
 class Unclear(PaymentsUnavailable):
@@ -81,109 +88,112 @@ class StripeApi:
 
     # ── Intents ───────────────────────────────────────────────────────────────────────────────────
 
-    async def create(self, params: dict[str, Any], key: str) -> stripe.PaymentIntent:
-        told = cast("PaymentIntentCreateParams", params)
-        intents = self._stripe.v1.payment_intents
-        return await self._call("payment", intents.create_async(told, {"idempotency_key": key}))
+    async def create(self, params: dict[str, Any], key: str) -> Intent:
+        return await self._ask("payment", "post", _INTENTS, _intent, params, key)
 
-    async def retrieve(self, intent: str) -> stripe.PaymentIntent:
-        found = self._stripe.v1.payment_intents.retrieve_async(intent, {"expand": ["latest_charge"]})
-        return await self._call("look", found)
+    async def retrieve(self, intent: str) -> Intent:
+        return await self._ask("look", "get", _of(intent), _intent, {"expand": ["latest_charge"]})
 
-    async def capture(self, intent: str, key: str) -> stripe.PaymentIntent:
-        done = self._stripe.v1.payment_intents.capture_async(intent, {}, {"idempotency_key": key})
-        return await self._call("capture", done)
+    async def capture(self, intent: str, key: str) -> Intent:
+        return await self._ask("capture", "post", f"{_of(intent)}/capture", _intent, {}, key)
 
-    async def cancel(self, intent: str, key: str) -> stripe.PaymentIntent:
-        done = self._stripe.v1.payment_intents.cancel_async(
-            intent, {"cancellation_reason": "abandoned"}, {"idempotency_key": key}
-        )
-        return await self._call("cancellation", done)
+    async def cancel(self, intent: str, key: str) -> Intent:
+        why = {"cancellation_reason": "abandoned"}
+        return await self._ask("cancellation", "post", f"{_of(intent)}/cancel", _intent, why, key)
 
-    async def search(self, name: str, value: str) -> list[stripe.PaymentIntent]:
+    async def search(self, name: str, value: str) -> list[Intent]:
         """The intents whose metadata ``name`` is ``value``; what was made within the last minute may be
         missing (https://docs.stripe.com/search#data-freshness)."""
-        query = f"metadata['{name}']:'{value}'"
-        found = await self._call("search", self._stripe.v1.payment_intents.search_async({"query": query}))
-        return list(found.data)
+        query = {"query": f"metadata['{name}']:'{value}'"}
+        return (await self._ask("search", "get", f"{_INTENTS}/search", _intents, query)).data
 
-    async def made_between(self, first: int, last: int) -> list[stripe.PaymentIntent]:
+    async def made_between(self, first: int, last: int) -> list[Intent]:
         """Every intent made in these seconds since 1970, newest first. Raises Unclear for too many."""
-        found: list[stripe.PaymentIntent] = []
-        for _ in range(MOST_PAGES):
-            asked: PaymentIntentListParams = {"created": {"gte": first, "lte": last}, "limit": PAGE}
-            if found:
-                asked["starting_after"] = found[-1].id
-            page = await self._call("list", self._stripe.v1.payment_intents.list_async(asked))
-            found += page.data
-            if not page.has_more:
-                return found
-        raise Unclear(f"more than {len(found)} payments to look through for one")
+        made = {"created": {"gte": first, "lte": last}}
+        return [each async for page in self._pages(_INTENTS, _intents, made) for each in page]
 
     # ── What became of money ──────────────────────────────────────────────────────────────────────
 
-    async def refund(self, params: dict[str, Any], key: str) -> stripe.Refund:
-        told = cast("RefundCreateParams", params)
-        return await self._call(
-            "refund", self._stripe.v1.refunds.create_async(told, {"idempotency_key": key})
-        )
+    async def refund(self, params: dict[str, Any], key: str) -> Refund:
+        return await self._ask("refund", "post", _REFUNDS, _refund, params, key)
 
-    async def refunds(self, intent: str) -> list[stripe.Refund]:
+    async def refunds(self, intent: str) -> list[Refund]:
         """The refunds of an intent, oldest first."""
-        found = self._stripe.v1.refunds.list_async({"payment_intent": intent, "limit": PAGE})
-        return list(reversed((await self._call("refunds", found)).data))
+        of = {"payment_intent": intent, "limit": PAGE}
+        return (await self._ask("refunds", "get", _REFUNDS, _refunds, of)).data[::-1]
 
-    async def disputes(self, intent: str) -> list[stripe.Dispute]:
+    async def disputes(self, intent: str) -> list[Dispute]:
         """The disputes about an intent, oldest first."""
-        found = self._stripe.v1.disputes.list_async({"payment_intent": intent, "limit": PAGE})
-        return list(reversed((await self._call("disputes", found)).data))
+        of = {"payment_intent": intent, "limit": PAGE}
+        return (await self._ask("disputes", "get", _DISPUTES, _disputes, of)).data[::-1]
 
-    async def events(self, types: list[str], since: int) -> list[stripe.Event]:
+    async def events(self, types: list[str], since: int) -> list[Event]:
         """The events of these types since then (seconds since 1970), oldest first; Unclear for too many.
 
         Stripe keeps them for thirty days: https://docs.stripe.com/api/events
         """
-        found: list[stripe.Event] = []
-        for _ in range(MOST_PAGES):
-            asked: EventListParams = {"types": types, "created": {"gte": since}, "limit": PAGE}
-            if found:
-                asked["starting_after"] = found[-1].id
-            page = await self._call("list", self._stripe.v1.events.list_async(asked))
-            found += page.data
-            if not page.has_more:
-                return found[::-1]
-        raise Unclear(f"more than {len(found)} events to look through")
+        asked = {"types": types, "created": {"gte": since}}
+        return [each async for page in self._pages("/v1/events", _events, asked) for each in page][::-1]
 
     # ── The account's books ───────────────────────────────────────────────────────────────────────
 
-    async def pages(self, kind: str, made: dict[str, int], most: int) -> AsyncIterator[list[Any]]:
-        """All intents, refunds or disputes that were made within ``made``, newest first, page by page.
+    def all_intents(self, made: dict[str, int], most: int) -> AsyncIterator[list[Intent]]:
+        """All intents that were made within ``made``, newest first, page by page.
 
-        kind: the name of the SDK's service. Raises Unclear, also when there are more than ``most`` pages.
+        Raises Unclear, also when there are more than ``most`` pages; as do the other two.
         """
-        service = getattr(self._stripe.v1, kind)
-        page = await self._call("list", service.list_async({"created": made, "limit": PAGE}))
+        return self._pages(_INTENTS, _intents, {"created": made}, most)
+
+    def all_refunds(self, made: dict[str, int], most: int) -> AsyncIterator[list[Refund]]:
+        """As ``all_intents``."""
+        return self._pages(_REFUNDS, _refunds, {"created": made}, most)
+
+    def all_disputes(self, made: dict[str, int], most: int) -> AsyncIterator[list[Dispute]]:
+        """As ``all_intents``."""
+        return self._pages(_DISPUTES, _disputes, {"created": made}, most)
+
+    async def _pages(
+        self, path: str, read: Reader[Page[N]], asked: dict[str, Any], most: int = MOST_PAGES
+    ) -> AsyncIterator[list[N]]:
+        behind: dict[str, str] = {}
         for _ in range(most):
+            page = await self._ask("list", "get", path, read, asked | {"limit": PAGE} | behind)
             yield page.data
-            if not page.has_more:
+            if not page.has_more or not page.data:
                 return
-            page = await self._call("list", page.next_page_async())
-        raise Unclear(f"more than {most * PAGE} {kind.replace('_', ' ')} to look through")
+            behind = {"starting_after": page.data[-1].id}
+        raise Unclear(f"more than {most * PAGE} {path.rpartition('/')[2].replace('_', ' ')} to look through")
 
     # ── Trouble ───────────────────────────────────────────────────────────────────────────────────
 
-    async def _call(self, what: str, call: Awaitable[T]) -> T:
+    async def _ask(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        read: Reader[T],
+        params: dict[str, Any],
+        key: str | None = None,
+    ) -> T:
+        """One call. what: its name in words of errors. read: makes of the reply what is wanted of it."""
+        told = params if key is None else params | {"idempotency_key": key}
         try:
             async with asyncio.timeout(self._timeout):
-                return await call
+                return read((await self._stripe.raw_request_async(method, path, **told)).body)
         except TimeoutError:
             raise Unclear(f"Stripe did not answer a {what} within {self._timeout:g} s") from None
+        except msgspec.DecodeError as wrong:
+            raise Unclear(f"Stripe answered a {what} with what is none: {wrong}") from None
         except (stripe.CardError, stripe.InvalidRequestError):
             raise
         except stripe.IdempotencyError as error:
             raise KeyReused(f"Stripe has had another {what} under this key: {error.user_message}") from None
         except stripe.StripeError as error:
             raise _unclear(what, error) from None
+
+
+def _of(intent: str) -> str:
+    return f"{_INTENTS}/{quote(intent, safe='')}"
 
 
 def _unclear(what: str, error: stripe.StripeError) -> Unclear:

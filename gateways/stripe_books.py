@@ -1,14 +1,14 @@
 """Stripe's books behind the ``ProviderBooks`` port: intents, refunds and disputes, page by page."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import stripe
 
 from gateways.stripe_api import StripeApi
 from gateways.stripe_money import from_stripe
-from gateways.stripe_reading import noted, read_disputes, read_refunds
+from gateways.stripe_reading import read_disputes, read_refunds
+from gateways.stripe_shapes import Dispute, Intent, Refund, named, noted
 from processmanager.ports import PaymentsUnavailable
 from projections.provider_books import BooksUnavailable, GivenBack, Held, Line, Questioned
 
@@ -39,26 +39,20 @@ class StripeBooks:
         made = {"lte": int(until.timestamp())}
         if since is not None:
             made["gte"] = int(since.timestamp())
-        readers: dict[str, Callable[[Iterable[Any]], Sequence[Line]]] = {
-            "payment_intents": _read_intents,
-            "refunds": _read_refunds,
-            "disputes": _read_disputes,
-        }
         try:
-            for kind, read in readers.items():
-                async for page in self._api.pages(kind, made, most):
-                    yield read(page)
+            async for intents in self._api.all_intents(made, most):
+                yield [_read_intent(each) for each in intents]
+            async for refunds in self._api.all_refunds(made, most):
+                yield _read_refunds(refunds)
+            async for disputes in self._api.all_disputes(made, most):
+                yield _read_disputes(disputes)
         except PaymentsUnavailable as trouble:
             raise BooksUnavailable(str(trouble)) from None
         except stripe.StripeError as refused:
             raise BooksUnavailable(f"Stripe refuses its books: {refused.user_message}") from None
 
 
-def _read_intents(intents: Iterable[stripe.PaymentIntent]) -> list[Line]:
-    return [_read_intent(intent) for intent in intents]
-
-
-def _read_intent(intent: stripe.PaymentIntent) -> Held:
+def _read_intent(intent: Intent) -> Held:
     standing = _STANDINGS.get(intent.status, "open")
     return Held(
         intent.id,
@@ -71,26 +65,27 @@ def _read_intent(intent: stripe.PaymentIntent) -> Held:
     )
 
 
-def _read_refunds(refunds: Iterable[stripe.Refund]) -> list[Line]:
-    refunds = list(refunds)
+def _read_refunds(refunds: list[Refund]) -> list[Line]:
     return [
-        GivenBack(told.reference, _of(refund), told.amount, told.standing, _moment(refund.created))
+        GivenBack(
+            told.reference,
+            named(refund.payment_intent) or "",
+            told.amount,
+            told.standing,
+            _moment(refund.created),
+        )
         for refund, told in zip(refunds, read_refunds(refunds), strict=True)
     ]
 
 
-def _read_disputes(disputes: Iterable[stripe.Dispute]) -> list[Line]:
+def _read_disputes(disputes: list[Dispute]) -> list[Line]:
     return [
-        Questioned(told.reference, _of(dispute), told.standing, _moment(dispute.created))
+        Questioned(
+            told.reference, named(dispute.payment_intent) or "", told.standing, _moment(dispute.created)
+        )
         for dispute in disputes
         for told in read_disputes([dispute])
     ]
-
-
-def _of(thing: stripe.Refund | stripe.Dispute) -> str:
-    """The intent that it is about; none for a charge that was made without one, which is not ours."""
-    intent = thing.payment_intent
-    return intent if isinstance(intent, str) else intent.id if intent is not None else ""
 
 
 def _moment(created: int) -> datetime:

@@ -25,12 +25,12 @@ from gateways.stripe_money import NotPayable, from_stripe, to_stripe
 from gateways.stripe_reading import (
     STILL_WANTING,
     intent_of,
-    noted,
     read_disputes,
     read_intent,
     read_refunds,
     read_refusal,
 )
+from gateways.stripe_shapes import Charge, Intent, named, noted
 from processmanager.hints import Hint
 from processmanager.ports import (
     Answer,
@@ -116,8 +116,8 @@ class StripePayments:
     async def news(self, since: datetime) -> Sequence[Hint]:
         """As ``processmanager.hints.News``: refunds and disputes. What is not at rest is looked at anyway."""
         events = await self._api.events(list(AT_REST), int(since.timestamp()))
-        told = ((event.id, getattr(event.data.object, "payment_intent", None)) for event in events)
-        return [Hint(name, intent) for name, intent in told if isinstance(intent, str)]
+        told = ((event.id, named(event.data.object.payment_intent)) for event in events)
+        return [Hint(name, intent) for name, intent in told if intent is not None]
 
     async def _in_time(self, asked: Awaitable[T]) -> T:
         """A step may take several calls; all of them together take no longer than one may."""
@@ -215,12 +215,12 @@ class StripePayments:
         intent = await self._api.retrieve(attempt.reference)
         if intent.status != "requires_action" or intent.next_action is None:
             return None
-        redirect = getattr(intent.next_action, "redirect_to_url", None)
+        redirect = intent.next_action.redirect_to_url
         return Confirmation(intent.client_secret, redirect.url if redirect is not None else None)
 
     # ── What is there ─────────────────────────────────────────────────────────────────────────────
 
-    async def _told(self, attempt: Attempt, intent: stripe.PaymentIntent) -> Answer:
+    async def _told(self, attempt: Attempt, intent: Intent) -> Answer:
         """What an intent says; one that wants another card is cancelled first."""
         self._check(attempt, intent)
         if intent.status in STILL_WANTING:
@@ -229,11 +229,11 @@ class StripePayments:
             return read_intent(intent)
         returned = read_refunds(await self._api.refunds(intent.id))
         charge = intent.latest_charge
-        disputed = not isinstance(charge, stripe.Charge) or charge.disputed
+        disputed = not isinstance(charge, Charge) or charge.disputed
         contested = read_disputes(await self._api.disputes(intent.id)) if disputed else ()
         return read_intent(intent, returned, contested)
 
-    async def _ended(self, attempt: Attempt, intent: stripe.PaymentIntent) -> stripe.PaymentIntent:
+    async def _ended(self, attempt: Attempt, intent: Intent) -> Intent:
         key = step_key(attempt.id, "void")
         try:
             return await self._under_fresh_keys(lambda fresh: self._api.cancel(intent.id, fresh), key)
@@ -279,7 +279,7 @@ class StripePayments:
         found = await self._find(attempt)
         return None if found is None else found.id
 
-    async def _find(self, attempt: Attempt) -> stripe.PaymentIntent | None:
+    async def _find(self, attempt: Attempt) -> Intent | None:
         """By its metadata: at once, where Stripe's index knows it already, or among all of its time."""
         found = await self._api.search("payment", attempt.id)
         if not found and attempt.at is not None:
@@ -290,9 +290,7 @@ class StripePayments:
 
     # ── Words for it ──────────────────────────────────────────────────────────────────────────────
 
-    async def _under_fresh_keys(
-        self, call: Callable[[str], Awaitable[stripe.PaymentIntent]], key: str
-    ) -> stripe.PaymentIntent:
+    async def _under_fresh_keys(self, call: Callable[[str], Awaitable[Intent]], key: str) -> Intent:
         """A step that Stripe refuses if it was done before, so that a kept 500 is no end of it."""
         for number in range(1, TRIES):
             try:
@@ -333,7 +331,7 @@ class StripePayments:
         at: datetime | None = attempt.at
         return at is not None and self._clock.now() - at > KEYS_LIVE
 
-    def _check(self, attempt: Attempt, intent: stripe.PaymentIntent) -> None:
+    def _check(self, attempt: Attempt, intent: Intent) -> None:
         """Raises KeyReused if the intent is not about this money."""
         if from_stripe(intent.amount, intent.currency) != attempt.amount:
             raise KeyReused(f"{intent.id} is not about {attempt.amount}, as payment {attempt.id} is")

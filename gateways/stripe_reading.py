@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import stripe
 
 from gateways.stripe_money import from_stripe
+from gateways.stripe_shapes import Dispute, Intent, Refund
 from processmanager.ports import (
     Answer,
     Contested,
@@ -28,7 +29,7 @@ _CODES = frozenset(
 
 
 def read_intent(
-    intent: stripe.PaymentIntent, returned: tuple[Returned, ...] = (), contested: tuple[Contested, ...] = ()
+    intent: Intent, returned: tuple[Returned, ...] = (), contested: tuple[Contested, ...] = ()
 ) -> Answer:
     """What an intent says. Raises ValueError for one that is STILL_WANTING, which is no answer."""
     match intent.status:
@@ -44,8 +45,8 @@ def read_intent(
             failed = intent.last_payment_error
             if failed is None:
                 return IsVoided()
-            code = getattr(failed, "decline_code", None) or failed.code or "declined"
-            return IsDeclined(str(code), failed.message or "The payment failed.")
+            code = failed.decline_code or failed.code or "declined"
+            return IsDeclined(code, failed.message or "The payment failed.")
         case status:
             raise ValueError(f"{intent.id} is {status}")
 
@@ -69,35 +70,27 @@ def intent_of(error: stripe.StripeError) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def noted(thing: stripe.PaymentIntent | stripe.Refund, name: str) -> str | None:
-    """What we noted under ``name`` in the metadata of an object."""
-    notes = thing.metadata.to_dict() if thing.metadata is not None else {}
-    return notes.get(name)
-
-
-def read_refunds(refunds: Iterable[stripe.Refund]) -> tuple[Returned, ...]:
+def read_refunds(refunds: Iterable[Refund]) -> tuple[Returned, ...]:
     return tuple(_read_refund(each) for each in refunds)
 
 
-def _read_refund(refund: stripe.Refund) -> Returned:
+def _read_refund(refund: Refund) -> Returned:
     amount = from_stripe(refund.amount, refund.currency)
     match refund.status:
         case "succeeded":
             return Returned(refund.id, amount, "done")
         case "failed" | "canceled":
-            return Returned(
-                refund.id, amount, "failed", getattr(refund, "failure_reason", None) or "canceled"
-            )
+            return Returned(refund.id, amount, "failed", refund.failure_reason or "canceled")
         case _:  # pending, or the buyer has to do something for it
             return Returned(refund.id, amount, "pending")
 
 
-def read_disputes(disputes: Iterable[stripe.Dispute]) -> tuple[Contested, ...]:
+def read_disputes(disputes: Iterable[Dispute]) -> tuple[Contested, ...]:
     """Without inquiries, which ask and take nothing (https://docs.stripe.com/disputes/how-disputes-work)."""
     return tuple(_read_dispute(each) for each in disputes if not each.status.startswith("warning_"))
 
 
-def _read_dispute(dispute: stripe.Dispute) -> Contested:
+def _read_dispute(dispute: Dispute) -> Contested:
     match dispute.status:
         case "lost":
             return Contested(dispute.id, dispute.reason, "lost")

@@ -1,4 +1,6 @@
-"""Calls to Stripe through its own SDK: each bounded in time, and with errors that say what they mean.
+"""Calls to Stripe through its own SDK: each bounded in time, with errors that say what they mean.
+
+A reply is read into a shape of our own: docs/decisions/0024-the-provider-is-asked-where-the-buyer-waits.md.
 
 What is done about trouble, in one place: a call that has no clear answer raises Unclear, and whoever asked
 repeats it later under the same key. A refusal that is an answer (a declined card, a step that comes too
@@ -175,7 +177,10 @@ class StripeApi:
         params: dict[str, Any],
         key: str | None = None,
     ) -> T:
-        """One call. what: its name in words of errors. read: makes of the reply what is wanted of it."""
+        """One call. what: its name in words of errors. read: makes of the reply what is wanted of it.
+
+        Raises Unclear, KeyReused, and the refusals that are answers as the SDK raises them.
+        """
         told = params if key is None else params | {"idempotency_key": key}
         try:
             async with asyncio.timeout(self._timeout):

@@ -27,7 +27,7 @@ from tests.stripe.running import RunningStripe, running_stripe
 CONNECTIONS = 64
 DELAY = 0.3
 """Seconds that each call to Stripe takes in the slow half."""
-ROUNDS = 7
+ROUNDS = 5
 OTHERS = 16
 PAUSE = 0.1
 """Seconds between two requests of one of the OTHERS: 160 requests a second of all of them at most."""
@@ -45,7 +45,7 @@ async def measure(place: Path, *, each: int = 20) -> list[Figure]:
     data, quiet, ledger = place / "paying", place / "not-paying", place / "stripe"
     for folder in (data, quiet, ledger):
         folder.mkdir(parents=True)
-    await shop.stock(data, 1 + CONNECTIONS * each * (2 * ROUNDS + 1) + AT_ONCE + CONNECTIONS)
+    await shop.stock(data, 1 + CONNECTIONS * each * (3 * ROUNDS + 1) + AT_ONCE + CONNECTIONS)
     await shop.stock(quiet, 1)
     tickets = count(1)
     async with running_stripe(ledger) as stripe:
@@ -93,8 +93,14 @@ def _purchases(took: str, rounds: list[Outcome], note: str = "") -> Figure:
 # ── While Stripe is slow ──────────────────────────────────────────────────────────────────────────
 
 
+async def _look(port: int, tickets: Iterator[int], each: int) -> Outcome:
+    """As many requests as ``_buy`` makes while Stripe is slow, at the same pace: two in twice its delay."""
+    scripts = [shop.reserve_and_look(_own(tickets, each), buyer) for buyer in range(CONNECTIONS)]
+    return await drive(port, scripts, pause=DELAY, spread=2 * DELAY)
+
+
 async def _slowly(port: int, elsewhere: int, tickets: Iterator[int], each: int) -> list[Figure]:
-    """Purchases, and what others wait for meanwhile and alone, one round after the other.
+    """Purchases, and what others wait for alone, meanwhile, and beside as many requests that are no payments.
 
     elsewhere: a server where nobody pays, which is read from at the same time, beside the very same payments.
     What its readers wait for is the price of sharing the machine with payments, with Stripe's double and with
@@ -104,6 +110,7 @@ async def _slowly(port: int, elsewhere: int, tickets: Iterator[int], each: int) 
     alone: list[float] = []
     beside: list[float] = []
     machine: list[float] = []
+    without: list[float] = []
     for _ in range(ROUNDS):
         alone.append(await _others(port, 3 * each))
         buying = asyncio.create_task(_buy(port, tickets, each))
@@ -111,6 +118,9 @@ async def _slowly(port: int, elsewhere: int, tickets: Iterator[int], each: int) 
         for waited, p99 in zip((beside, machine), both, strict=True):
             waited.append(p99)
         rounds.append(await buying)
+        looking = asyncio.create_task(_look(port, tickets, each))
+        without.append(await _others(port, 5 * each))
+        await looking
     return [
         _purchases(f"{DELAY * 1000:.0f} ms", rounds),
         Figure(
@@ -123,6 +133,16 @@ async def _slowly(port: int, elsewhere: int, tickets: Iterator[int], each: int) 
             at_most=True,
             note=f"{OTHERS} connections that read a listing and wait {PAUSE * 1000:.0f} ms; "
             f"{median(_shares(beside, alone)):.2f} of what it is on a machine that does nothing else",
+        ),
+        Figure(
+            name="the same, against as many requests that are no payments",
+            value=median(beside),
+            unit="ms",
+            share=median(_shares(beside, without)),
+            floor="the same requests at the same server, while nobody pays",
+            wanted=1.2,
+            at_most=True,
+            note=f"{CONNECTIONS} connections that reserve and look at the order, {DELAY * 1000:.0f} ms apart",
         ),
     ]
 

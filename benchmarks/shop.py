@@ -88,6 +88,16 @@ def buy_each(tickets: Iterator[int], buyer: int) -> Script:
         expect((yield request("POST", "/api/payments", body, cookie=signed_in)), 201)
 
 
+def reserve_and_look(tickets: Iterator[int], buyer: int) -> Script:
+    """Reserve and look at the order, one ticket after the other: as many requests as to buy it."""
+    signed_in = cookie(buyer)
+    for number in tickets:
+        answer = yield _reserve(number, signed_in)
+        expect(answer, 201)
+        order = msgspec.json.decode(answer.body)["id"]
+        expect((yield request("GET", f"/api/orders/{order}", cookie=signed_in)), 200)
+
+
 def reserve_into(found: list[str], tickets: Iterator[int], buyer: int) -> Script:
     """Reserve tickets of one's own, and note their orders."""
     signed_in = cookie(buyer)

@@ -1,7 +1,7 @@
 """A shop to measure in: listings made straight in the log, signed-in buyers, and what they ask."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -73,17 +73,14 @@ def reserve_each(tickets: Iterator[int], buyer: int) -> Script:
     """Reserve tickets of one's own, one after the other."""
     signed_in = cookie(buyer)
     for number in tickets:
-        answer = yield _reserve(number, signed_in)
-        expect(answer, 201)
+        yield from _reserved(number, signed_in)
 
 
 def buy_each(tickets: Iterator[int], buyer: int) -> Script:
     """Reserve and pay, one ticket after the other."""
     signed_in = cookie(buyer)
     for number in tickets:
-        answer = yield _reserve(number, signed_in)
-        expect(answer, 201)
-        order = msgspec.json.decode(answer.body)["id"]
+        order = yield from _reserved(number, signed_in)
         body = msgspec.json.encode({"token": "tok_visa", "orderId": order})
         expect((yield request("POST", "/api/payments", body, cookie=signed_in)), 201)
 
@@ -92,9 +89,7 @@ def reserve_and_look(tickets: Iterator[int], buyer: int) -> Script:
     """Reserve and look at the order, one ticket after the other: as many requests as to buy it."""
     signed_in = cookie(buyer)
     for number in tickets:
-        answer = yield _reserve(number, signed_in)
-        expect(answer, 201)
-        order = msgspec.json.decode(answer.body)["id"]
+        order = yield from _reserved(number, signed_in)
         expect((yield request("GET", f"/api/orders/{order}", cookie=signed_in)), 200)
 
 
@@ -102,9 +97,8 @@ def reserve_into(found: list[str], tickets: Iterator[int], buyer: int) -> Script
     """Reserve tickets of one's own, and note their orders."""
     signed_in = cookie(buyer)
     for number in tickets:
-        answer = yield _reserve(number, signed_in)
-        expect(answer, 201)
-        found.append(msgspec.json.decode(answer.body)["id"])
+        order = yield from _reserved(number, signed_in)
+        found.append(order)
 
 
 def pay(order: str, buyer: int) -> Script:
@@ -124,6 +118,14 @@ def read_again(path: str, times: int, buyer: int) -> Script:
     wanted = request("GET", path, cookie=cookie(buyer))
     for _ in range(times):
         expect((yield wanted), 200)
+
+
+def _reserved(number: int, signed_in: str) -> Generator[bytes, Answer, str]:
+    """Reserve a ticket; the id of the order."""
+    answer = yield _reserve(number, signed_in)
+    expect(answer, 201)
+    order: str = msgspec.json.decode(answer.body)["id"]
+    return order
 
 
 def _reserve(number: int, signed_in: str) -> bytes:

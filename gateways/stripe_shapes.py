@@ -29,7 +29,7 @@ class Failure(Struct, frozen=True):
 
 
 class Charge(Struct, frozen=True):
-    disputed: bool = False
+    disputed: bool
 
 
 class Named(Struct, frozen=True):
@@ -55,6 +55,10 @@ class Intent(Struct, frozen=True, kw_only=True):
     next_action: NextAction | None = None
     last_payment_error: Failure | None = None
     latest_charge: str | Charge | None = None
+
+    def __repr__(self) -> str:
+        """Without the buyer's secret."""
+        return f"Intent({self.id}, {self.status})"
 
 
 class Refund(Struct, frozen=True, kw_only=True):

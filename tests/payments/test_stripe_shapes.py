@@ -62,6 +62,7 @@ async def answering(body: str, status: int = 200) -> AsyncIterator[StripePayment
         json.dumps({"id": "pi_1", "object": "payment_intent"}),
         json.dumps(BARE | {"amount": "1999"}),
         json.dumps(BARE | {"metadata": {"payment": 1}}),
+        json.dumps(BARE | {"latest_charge": {"id": "ch_1"}}),
     ],
 )
 async def test_an_answer_that_is_none_settles_nothing(body: str) -> None:
@@ -97,6 +98,12 @@ def test_an_intent_that_waits_for_its_buyer_says_for_what() -> None:
     waits = intent(status="requires_action", next_action={"type": "redirect_to_url", "redirect_to_url": {}})
     assert read_intent(waits) == NeedsAction("pi_1", "redirect_to_url")
     assert read_intent(intent(status="requires_action")) == NeedsAction("pi_1", "confirm")
+
+
+def test_the_secret_of_a_buyer_is_not_shown_where_an_intent_is() -> None:
+    secret = intent(client_secret="pi_1_secret_canary")
+    assert secret.client_secret == "pi_1_secret_canary"
+    assert "canary" not in f"{secret!r} {secret}"
 
 
 def test_what_an_object_points_to_is_named_whether_it_is_spelt_out_or_not() -> None:

@@ -8,6 +8,7 @@ import asyncio
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
+from weakref import ref
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -79,7 +80,7 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             super().on_headers_complete()
             if self.cycle is not None:  # the request's own, though others may be answered before it
-                extensions: dict[str, Any] = {WHOLE: partial(send_whole, self.cycle)}
+                extensions: dict[str, Any] = {WHOLE: partial(send_whole, ref(self.cycle))}
                 self.scope["extensions"] = extensions
 
     def on_body(self, body: bytes) -> None:

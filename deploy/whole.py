@@ -6,6 +6,7 @@ is looked through for itself: together a quarter of what a refusal costs (docs/d
 
 import re
 from collections.abc import Sequence
+from weakref import ref
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
@@ -15,12 +16,17 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BODILESS = frozenset({204, 304})
 
 
-def send_whole(cycle: RequestResponseCycle, status: int, headers: Sequence[Header], body: bytes) -> bool:
+def send_whole(of: "ref[RequestResponseCycle]", status: int, headers: Sequence[Header], body: bytes) -> bool:
     """Send an answer, if nothing about it or its connection is out of the ordinary; else say so by False.
 
+    of: the request's cycle, which its scope must not keep alive: it has the scope, so all of a request would
+    be left to the garbage collector, whose pauses everybody waits for.
     headers: the content length among them fits the body.
     """
-    if cycle.response_started or cycle.disconnected or cycle.flow.write_paused or not cycle.keep_alive:
+    cycle = of()
+    if cycle is None or cycle.response_started or cycle.disconnected:
+        return False
+    if cycle.flow.write_paused or not cycle.keep_alive:
         return False
     if cycle.scope["method"] == "HEAD" or (status in _BODILESS and body):
         return False

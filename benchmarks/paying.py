@@ -1,24 +1,26 @@
 """Paying through Stripe's SDK: how many purchases, how many at once, whom it holds up, and what a kill costs.
 
 Stripe is the double in a process of its own, on the same machine; without a delay it is itself the
-bottleneck. What others wait for is measured at a pace that leaves the server time: alone, and then at the
-same time at a server where many pay and at one where nobody does.
+bottleneck. What others wait for is measured at a pace that leaves the server time: alone, beside as many
+requests that are no payments, and at the same time at a server where many pay and at one where nobody does.
 """
 
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import count, islice
 from pathlib import Path
 
+import msgspec
 import uvloop
 
 from benchmarks import shop
 from benchmarks.figures import Figure, median
 from benchmarks.load import Outcome, Script, drive
 from benchmarks.serving import kill, platform, platform_process
+from benchmarks.turns import go_first, go_last
 from deploy import log_reader
 from domain.order import OrderCompleted
 from tests.stripe.faults import Fault
@@ -54,6 +56,7 @@ async def measure(place: Path, *, each: int = 20) -> list[Figure]:
             # One round is not counted: it warms the server up.
             fast = [await _buy(port, tickets, each) for _ in range(ROUNDS + 1)][1:]
             async with _slow(stripe), platform(quiet, more=told) as elsewhere:
+                go_last(stripe.pid)
                 figures = await _slowly(port, elsewhere, tickets, each)
             figures.append(await _at_once(port, stripe, tickets))
         figures.append(await _resumed(data, stripe, tickets, told))
@@ -112,33 +115,35 @@ async def _slowly(port: int, elsewhere: int, tickets: Iterator[int], each: int) 
     machine: list[float] = []
     without: list[float] = []
     for _ in range(ROUNDS):
-        alone.append(await _others(port, 3 * each))
+        alone += await _others(port, 3 * each)
         buying = asyncio.create_task(_buy(port, tickets, each))
-        both = await asyncio.gather(_others(port, 5 * each), _others(elsewhere, 5 * each))
-        for waited, p99 in zip((beside, machine), both, strict=True):
-            waited.append(p99)
+        here, there = await asyncio.gather(_others(port, 5 * each), _others(elsewhere, 5 * each))
+        beside += here
+        machine += there
         rounds.append(await buying)
         looking = asyncio.create_task(_look(port, tickets, each))
-        without.append(await _others(port, 5 * each))
+        # The other server is read from here too: else it would be the payments that this machine does more for.
+        here, _ = await asyncio.gather(_others(port, 5 * each), _others(elsewhere, 5 * each))
+        without += here
         await looking
     return [
         _purchases(f"{DELAY * 1000:.0f} ms", rounds),
         Figure(
             name=f"p99 of unrelated requests at a server where {CONNECTIONS} pay",
-            value=median(beside),
+            value=_p99(beside),
             unit="ms",
-            share=median(_shares(beside, machine)),
+            share=_p99(beside) / _p99(machine),
             floor=ELSEWHERE,
             wanted=1.2,
             at_most=True,
             note=f"{OTHERS} connections that read a listing and wait {PAUSE * 1000:.0f} ms; "
-            f"{median(_shares(beside, alone)):.2f} of what it is on a machine that does nothing else",
+            f"{_p99(beside) / _p99(alone):.2f} of what it is on a machine that does nothing else",
         ),
         Figure(
             name="the same, against as many requests that are no payments",
-            value=median(beside),
+            value=_p99(beside),
             unit="ms",
-            share=median(_shares(beside, without)),
+            share=_p99(beside) / _p99(without),
             floor="the same requests at the same server, while nobody pays",
             wanted=1.2,
             at_most=True,
@@ -147,23 +152,25 @@ async def _slowly(port: int, elsewhere: int, tickets: Iterator[int], each: int) 
     ]
 
 
-def _shares(waited: list[float], floor: list[float]) -> list[float]:
-    return [each / least for each, least in zip(waited, floor, strict=True)]
+def _p99(waited: list[float]) -> float:
+    """In milliseconds, of all rounds together: one alone has too few slow requests to go by."""
+    return 1000 * sorted(waited)[int(0.99 * len(waited))]
 
 
-async def _others(port: int, each: int) -> float:
-    """The p99 that readers wait for, in milliseconds. They are a process of their own, as they are people of
+async def _others(port: int, each: int) -> list[float]:
+    """How long readers wait, in seconds a request. They are a process of their own, as they are people of
     their own: what this one has to do for those who pay is not to be waited for too."""
     run = [sys.executable, "-m", "benchmarks.paying", str(port), str(each)]
     readers = await asyncio.create_subprocess_exec(*run, stdout=asyncio.subprocess.PIPE)
     told, _ = await readers.communicate()
-    return float(told)
+    return msgspec.json.decode(told, type=list[float])
 
 
-async def _read(port: int, each: int) -> float:
+async def _read(port: int, each: int) -> Sequence[float]:
+    go_first()
     path = f"/api/tickets/{shop.ticket_id(0)}"
     scripts = [shop.read_again(path, each, buyer) for buyer in range(OTHERS)]
-    return (await drive(port, scripts, pause=PAUSE, spread=PAUSE)).quantile(0.99)
+    return (await drive(port, scripts, pause=PAUSE, spread=PAUSE)).latencies
 
 
 # ── At once ───────────────────────────────────────────────────────────────────────────────────────
@@ -233,4 +240,4 @@ async def _resumed(data: Path, stripe: RunningStripe, tickets: Iterator[int], to
 
 
 if __name__ == "__main__":
-    print(uvloop.run(_read(*map(int, sys.argv[1:]))))
+    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(_read(*map(int, sys.argv[1:])))))

@@ -122,7 +122,7 @@ async def _slowly(port: int, elsewhere: int, tickets: Iterator[int], each: int) 
         machine += there
         rounds.append(await buying)
         looking = asyncio.create_task(_look(port, tickets, each))
-        # The other server is read from here too: else it would be the payments that this machine does more for.
+        # The other server is read from here too, or the machine would have less to do than beside payments.
         here, _ = await asyncio.gather(_others(port, 5 * each), _others(elsewhere, 5 * each))
         without += here
         await looking

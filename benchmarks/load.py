@@ -38,8 +38,13 @@ class Outcome(Struct, frozen=True):
 
     def quantile(self, share: float) -> float:
         """The latency in milliseconds that ``share`` of all requests did not exceed."""
-        ordered = sorted(self.latencies)
-        return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+        return quantile(self.latencies, share)
+
+
+def quantile(latencies: Sequence[float], share: float) -> float:
+    """The one, in milliseconds, that ``share`` of these (in seconds) did not exceed."""
+    ordered = sorted(latencies)
+    return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def request(

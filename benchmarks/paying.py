@@ -18,9 +18,9 @@ import uvloop
 
 from benchmarks import shop
 from benchmarks.figures import Figure, median
-from benchmarks.load import Outcome, Script, drive
+from benchmarks.load import Outcome, Script, drive, quantile
 from benchmarks.serving import kill, platform, platform_process
-from benchmarks.turns import go_first, go_last
+from benchmarks.turns import go_first
 from deploy import log_reader
 from domain.order import OrderCompleted
 from tests.stripe.faults import Fault
@@ -56,7 +56,6 @@ async def measure(place: Path, *, each: int = 20) -> list[Figure]:
             # One round is not counted: it warms the server up.
             fast = [await _buy(port, tickets, each) for _ in range(ROUNDS + 1)][1:]
             async with _slow(stripe), platform(quiet, more=told) as elsewhere:
-                go_last(stripe.pid)
                 figures = await _slowly(port, elsewhere, tickets, each)
             figures.append(await _at_once(port, stripe, tickets))
         figures.append(await _resumed(data, stripe, tickets, told))
@@ -154,7 +153,7 @@ async def _slowly(port: int, elsewhere: int, tickets: Iterator[int], each: int) 
 
 def _p99(waited: list[float]) -> float:
     """In milliseconds, of all rounds together: one alone has too few slow requests to go by."""
-    return 1000 * sorted(waited)[int(0.99 * len(waited))]
+    return quantile(waited, 0.99)
 
 
 async def _others(port: int, each: int) -> list[float]:

@@ -5,6 +5,7 @@ import sys
 import uvloop
 from litestar import Litestar, post
 
+from deploy.lanes import LanedLoop
 from deploy.server import listen, serve
 from deploy.settings import Settings
 
@@ -36,4 +37,5 @@ async def build(_: Settings) -> Nothing:
 
 if __name__ == "__main__":
     settings = Settings.load({"drain": "0"}, {})
-    uvloop.run(serve(build, settings, listen("127.0.0.1", int(sys.argv[1])), ready=lambda: None))
+    serving = serve(build, settings, listen("127.0.0.1", int(sys.argv[1])), ready=lambda: None)
+    uvloop.run(serving, loop_factory=LanedLoop)

@@ -42,15 +42,16 @@ Work = Callable[[Settings, Path, int, Ready], Coroutine[Any, Any, None]]
 """From the settings, the slot and the inherited handle; calls what it is given when it serves."""
 
 
-def run(work: Work) -> None:
-    """Do ``work`` as the supervisor says, and exit as it ended."""
+def run(work: Work, loop: Callable[[], uvloop.Loop] = uvloop.new_event_loop) -> None:
+    """Do ``work`` as the supervisor says, on such a loop, and exit as it ended."""
     start = msgspec.json.decode(sys.stdin.buffer.readline(), type=Start)
     # Ctrl-C at a terminal is for the supervisor to hear: a child that hears it too would hear it twice.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         settings = Settings.load(start.options, os.environ)
         logs.configure(settings.log_level)
-        uvloop.run(_watched(work(settings, Path(start.slot), start.handle, lambda: _tell(Report()))))
+        working = work(settings, Path(start.slot), start.handle, lambda: _tell(Report()))
+        uvloop.run(_watched(working), loop_factory=loop)
     except Exception as error:
         trace(error)
         failure = explain(error)

@@ -5,6 +5,7 @@ request a longest time to arrive, and what cannot be parsed is answered in the s
 """
 
 import asyncio
+from contextvars import copy_context
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
@@ -13,11 +14,14 @@ from weakref import ref
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from deploy.lanes import GOES_FIRST
 from deploy.whole import send_whole
 from gateways.http.answer import WHOLE
 
 HEAD_BYTES = 16 * 1024
 URL_BYTES = 8 * 1024
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+"""The methods that change nothing (RFC 9110, section 9.2.1)."""
 PATIENCE = 10.0
 """Seconds that a new connection, and then each begun request, may take to arrive whole."""
 LINGER = 1.0
@@ -82,6 +86,12 @@ class BoundedProtocol(HttpToolsProtocol):
             if self.cycle is not None:  # the request's own, though others may be answered before it
                 extensions: dict[str, Any] = {WHOLE: partial(send_whole, ref(self.cycle))}
                 self.scope["extensions"] = extensions
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        # In a context of its own: a request that was sent ahead is begun by the end of the one before it.
+        context = copy_context()
+        context.run(GOES_FIRST.set, cycle.scope["method"] in READING)
+        context.run(super()._start_asgi_task, cycle, app)
 
     def on_body(self, body: bytes) -> None:
         if not self._refused:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from deploy.child import Ready, run
+from deploy.lanes import LanedLoop
 from deploy.settings import Settings
 
 
@@ -17,4 +18,4 @@ async def work(settings: Settings, slot: Path, listener: int, ready: Ready) -> N
 
 
 if __name__ == "__main__":
-    run(work)
+    run(work, LanedLoop)

@@ -1,14 +1,15 @@
 """Paying through Stripe's SDK: how many purchases, how many at once, whom it holds up, and what a kill costs.
 
 Stripe is the double in a process of its own, on the same machine; without a delay it is itself the
-bottleneck. What others wait for is measured at a pace that leaves the server time: alone, beside as many
-requests that are no payments, and at the same time at a server where many pay and at one where nobody does.
+bottleneck. What others wait for is measured at a pace that leaves the server time: at the same time at a
+server where many pay and at one where nobody does, beside payments, and beside as many requests that are
+none.
 """
 
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import count, islice
 from pathlib import Path
@@ -20,7 +21,7 @@ from benchmarks import shop
 from benchmarks.figures import Figure, median
 from benchmarks.load import Outcome, Script, drive, quantile
 from benchmarks.serving import kill, platform, platform_process
-from benchmarks.turns import go_first
+from benchmarks.turns import first, go_first
 from deploy import log_reader
 from domain.order import OrderCompleted
 from tests.stripe.faults import Fault
@@ -39,7 +40,6 @@ SETTLING = 5.0
 """Seconds in which they must have reached it."""
 RESUMED = 30.0
 """Seconds after which a restart that has not resumed its payments is given up."""
-ELSEWHERE = "the same requests at the same time, at a server of this machine where nobody pays"
 
 
 async def measure(place: Path, *, each: int = 20) -> list[Figure]:
@@ -47,16 +47,19 @@ async def measure(place: Path, *, each: int = 20) -> list[Figure]:
     data, quiet, ledger = place / "paying", place / "not-paying", place / "stripe"
     for folder in (data, quiet, ledger):
         folder.mkdir(parents=True)
-    await shop.stock(data, 1 + CONNECTIONS * each * (3 * ROUNDS + 1) + AT_ONCE + CONNECTIONS)
+    await shop.stock(data, 1 + CONNECTIONS * each * (4 * ROUNDS + 1) + AT_ONCE + CONNECTIONS)
     await shop.stock(quiet, 1)
     tickets = count(1)
     async with running_stripe(ledger) as stripe:
         told = {"stripe_secret_key": stripe.key, "stripe_url": stripe.url, "stripe_timeout": "30"}
-        async with platform(data, more=told) as port:
+        async with platform_process(data, more=told) as (port, server):
             # One round is not counted: it warms the server up.
             fast = [await _buy(port, tickets, each) for _ in range(ROUNDS + 1)][1:]
             async with _slow(stripe), platform(quiet, more=told) as elsewhere:
-                figures = await _slowly(port, elsewhere, tickets, each)
+                figures = [
+                    *await _beside_another(port, elsewhere, tickets, each),
+                    await _beside_payments(port, server.pid, tickets, each),
+                ]
             figures.append(await _at_once(port, stripe, tickets))
         figures.append(await _resumed(data, stripe, tickets, told))
     return [_purchases("0 ms", fast), *figures]
@@ -101,54 +104,78 @@ async def _look(port: int, tickets: Iterator[int], each: int) -> Outcome:
     return await drive(port, scripts, pause=DELAY, spread=2 * DELAY)
 
 
-async def _slowly(port: int, elsewhere: int, tickets: Iterator[int], each: int) -> list[Figure]:
-    """Purchases, and what others wait for alone, meanwhile, and beside as many requests that are no payments.
+async def _beside_another(port: int, elsewhere: int, tickets: Iterator[int], each: int) -> list[Figure]:
+    """Purchases, and what readers wait for meanwhile, here and at a server where nobody pays.
 
-    elsewhere: a server where nobody pays, which is read from at the same time, beside the very same payments.
-    What its readers wait for is the price of sharing the machine with payments, with Stripe's double and with
-    the load; what the readers of the other server wait for on top of that is that server's doing.
+    What the readers of the other server wait for is the price of sharing the machine with payments, with
+    Stripe's double and with the load; what readers here wait for on top of that is this server's doing.
     """
     rounds: list[Outcome] = []
-    alone: list[float] = []
-    beside: list[float] = []
-    machine: list[float] = []
-    without: list[float] = []
+    here: list[float] = []
+    there: list[float] = []
     for _ in range(ROUNDS):
-        alone += await _others(port, 3 * each)
-        buying = asyncio.create_task(_buy(port, tickets, each))
-        here, there = await asyncio.gather(_others(port, 5 * each), _others(elsewhere, 5 * each))
-        beside += here
-        machine += there
+        async with _meanwhile(_buy(port, tickets, each)) as buying:
+            waited = await asyncio.gather(_others(port, 5 * each), _others(elsewhere, 5 * each))
+        here += waited[0]
+        there += waited[1]
         rounds.append(await buying)
-        looking = asyncio.create_task(_look(port, tickets, each))
-        # The other server is read from here too, or the machine would have less to do than beside payments.
-        here, _ = await asyncio.gather(_others(port, 5 * each), _others(elsewhere, 5 * each))
-        without += here
-        await looking
     return [
         _purchases(f"{DELAY * 1000:.0f} ms", rounds),
-        Figure(
-            name=f"p99 of unrelated requests at a server where {CONNECTIONS} pay",
-            value=_p99(beside),
-            unit="ms",
-            share=_p99(beside) / _p99(machine),
-            floor=ELSEWHERE,
-            wanted=1.2,
-            at_most=True,
-            note=f"{OTHERS} connections that read a listing and wait {PAUSE * 1000:.0f} ms; "
-            f"{_p99(beside) / _p99(alone):.2f} of what it is on a machine that does nothing else",
-        ),
-        Figure(
-            name="the same, against as many requests that are no payments",
-            value=_p99(beside),
-            unit="ms",
-            share=_p99(beside) / _p99(without),
-            floor="the same requests at the same server, while nobody pays",
-            wanted=1.2,
-            at_most=True,
-            note=f"{CONNECTIONS} connections that reserve and look at the order, {DELAY * 1000:.0f} ms apart",
+        _waiting(
+            f"p99 of unrelated requests at a server where {CONNECTIONS} pay",
+            here,
+            there,
+            floor="the same requests at the same time, at a server of this machine where nobody pays",
+            note=f"{OTHERS} connections that read a listing and wait {PAUSE * 1000:.0f} ms",
         ),
     ]
+
+
+async def _beside_payments(port: int, server: int, tickets: Iterator[int], each: int) -> Figure:
+    """What readers wait for beside payments, and beside as many requests that are none.
+
+    server: its process; to it and its children the double of Stripe and the load leave the cores, where that
+    can be had: they stand for other machines, and the double has nothing to do when nobody pays.
+    """
+    alone: list[float] = []
+    beside: list[float] = []
+    without: list[float] = []
+    with first(server) as left_alone:
+        for _ in range(ROUNDS):
+            alone += await _others(port, 3 * each)
+            async with _meanwhile(_buy(port, tickets, each)):
+                beside += await _others(port, 5 * each)
+            async with _meanwhile(_look(port, tickets, each)):
+                without += await _others(port, 5 * each)
+    return _waiting(
+        "the same, against as many requests that are no payments",
+        beside,
+        without,
+        floor=f"the same, while {CONNECTIONS} reserve and look at the order, {DELAY * 1000:.0f} ms apart",
+        note=f"{_p99(beside) / _p99(alone):.2f} of what it is when nobody else is there; Stripe's double and "
+        + ("the load run on what the server leaves" if left_alone else "the server take turns on the cores"),
+    )
+
+
+@asynccontextmanager
+async def _meanwhile(load: Coroutine[None, None, Outcome]) -> AsyncIterator[asyncio.Task[Outcome]]:
+    """The load is under way, and has come to its end afterwards."""
+    task = asyncio.create_task(load)
+    yield task
+    await task
+
+
+def _waiting(name: str, waited: list[float], otherwise: list[float], *, floor: str, note: str) -> Figure:
+    return Figure(
+        name=name,
+        value=_p99(waited),
+        unit="ms",
+        share=_p99(waited) / _p99(otherwise),
+        floor=floor,
+        wanted=1.2,
+        at_most=True,
+        note=note,
+    )
 
 
 def _p99(waited: list[float]) -> float:

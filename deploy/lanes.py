@@ -1,6 +1,6 @@
 """Two lanes on the event loop: who only reads goes first, and everybody else takes turns.
 
-A loop runs what is ready in the order in which it came. A purchase is a dozen steps, those of many purchases
+A loop runs what is ready in the order in which it came. A purchase is thirty steps, those of many purchases
 are ready together, and who only looks at a listing waits for them all, though his own step is short. Here
 each turn of the loop runs the steps that go first, then the others for a slice of time, and then looks
 whether somebody has come meanwhile: a reader waits for the step that is being run, and not for those behind

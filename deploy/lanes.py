@@ -11,13 +11,13 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context, ContextVar, copy_context
+from contextvars import Context, copy_context
 from typing import TypeVarTuple
 
 import uvloop
 
-GOES_FIRST: ContextVar[bool] = ContextVar("goes_first", default=False)
-"""The steps of a task in whose context this is true go first. What that task begins inherits it."""
+from gateways.http.turn import GOES_FIRST
+
 SLICE = 0.0002
 """Seconds that those who wait are given in a turn; about as long as one of their steps takes."""
 LATELY = 1.0
@@ -29,6 +29,8 @@ Args = TypeVarTuple("Args")
 
 class Step(asyncio.Handle):
     """A callback that waits in a lane for its turn."""
+
+    __slots__ = ()
 
     def take(self) -> None:
         """Call back, unless that was cancelled. What it raises goes to the loop's exception handler."""
@@ -80,7 +82,8 @@ class LanedLoop(uvloop.Loop):
     """uvloop, whose ready callbacks wait in two lanes.
 
     What uvloop itself calls (arrived bytes, timers, signals, other threads) goes before both, as that is
-    short and mostly makes a step ready.
+    short and mostly makes a step ready. Order is kept within a lane only, and ``stop`` does not wait for all
+    that is ready: what is left is called when the loop runs again.
     """
 
     def __init__(self) -> None:
@@ -104,8 +107,8 @@ class LanedLoop(uvloop.Loop):
     def close(self) -> None:
         """As of any loop: what has not been called by now never is."""
         super().close()
+        self._turn_is_due = False  # first: what is dropped may call back, and has to hear that it is too late
         self._lanes = Lanes()
-        self._turn_is_due = False
 
     def _await_turn(self) -> None:
         super().call_soon(self._turn, context=self._context)

@@ -14,9 +14,9 @@ from weakref import ref
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from deploy.lanes import GOES_FIRST
 from deploy.whole import send_whole
 from gateways.http.answer import WHOLE
+from gateways.http.turn import GOES_FIRST
 
 HEAD_BYTES = 16 * 1024
 URL_BYTES = 8 * 1024

@@ -17,6 +17,7 @@ from gateways.http.call import Call
 from gateways.http.errors import NotFound, Rejected
 from gateways.http.pages import page, wants_page
 from gateways.http.routes import Query, Route
+from gateways.http.turn import GOES_FIRST
 from processmanager.hints import Hints
 from processmanager.marketplace import Marketplace
 
@@ -87,6 +88,7 @@ class Returns:
         secret = call.query.get("payment_intent_client_secret", "")
         if not _REFERENCE.fullmatch(reference) or not _SECRET.fullmatch(secret):
             raise Rejected(400, INCOMPLETE)
+        GOES_FIRST.set(False)  # the attempt is looked at, and a ticket may be bought, whatever the method
         payment_id = await self._hints.returned(reference, secret)
         paid = None if payment_id is None else (await self._marketplace.payment(payment_id)).state
         if payment_id is None or paid is None or isinstance(paid, payment.Unrequested):

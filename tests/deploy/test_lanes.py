@@ -4,17 +4,20 @@ import asyncio
 import contextvars
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
 import uvloop
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy import lanes
-from deploy.lanes import GOES_FIRST, LATELY, SLICE, LanedLoop, Lanes, Step
+from deploy.lanes import LATELY, SLICE, LanedLoop, Lanes, Step
+from gateways.http.turn import GOES_FIRST
 from tests.deploy.plain import Plain
 from tests.deploy.test_server import serving
 
@@ -29,7 +32,9 @@ class Queue:
         self.now = 0.0
         self.lanes = Lanes(lambda: self.now)
         self.taken: list[int] = []
+        self.reported: list[dict[str, Any]] = []
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(lambda _, context: self.reported.append(context))
 
     def join(self, name: int, *, first: bool, seconds: float = 0.0) -> Step:
         step = Step(self._take, (name, seconds), self._loop)
@@ -52,9 +57,8 @@ class Queue:
 
 @pytest.fixture
 def queue() -> Iterator[Queue]:
-    queue = Queue()
-    yield queue
-    queue.close()
+    with closing(Queue()) as queue:
+        yield queue
 
 
 # ── Whose turn it is ──────────────────────────────────────────────────────────────────────────────
@@ -63,11 +67,16 @@ def queue() -> Iterator[Queue]:
 arrivals = st.lists(st.tuples(st.booleans(), st.floats(0, 10 * SLICE)), max_size=12)
 
 
+@settings(deadline=None)
 @given(turns=st.lists(arrivals, min_size=1, max_size=12))
 def test_every_step_is_taken_once_in_the_order_of_its_lane_and_readers_wait_for_one_turn_only(
     turns: list[list[tuple[bool, float]]],
 ) -> None:
-    queue = Queue()
+    with closing(Queue()) as queue:
+        play(queue, turns)
+
+
+def play(queue: Queue, turns: list[list[tuple[bool, float]]]) -> None:
     first: list[int] = []
     others: list[int] = []
     costs: list[float] = []
@@ -92,7 +101,6 @@ def test_every_step_is_taken_once_in_the_order_of_its_lane_and_readers_wait_for_
         assert queue.turn()
     assert [name for name in queue.taken if name in set(first)] == first
     assert [name for name in queue.taken if name in set(others)] == others
-    queue.close()
 
 
 def test_readers_without_end_leave_the_others_half_of_the_time(queue: Queue) -> None:
@@ -121,7 +129,7 @@ def test_a_step_that_was_called_off_is_not_taken(queue: Queue) -> None:
     for goes_first in (True, False):
         queue.join(0, first=goes_first).cancel()
     queue.turn()
-    assert queue.taken == []
+    assert (queue.taken, queue.reported) == ([], [])
     assert not queue.lanes
 
 
@@ -159,37 +167,66 @@ def test_a_step_that_fails_is_reported_and_stops_nobody() -> None:
     uvloop.run(scenario(), loop_factory=LanedLoop)
 
 
+@pytest.fixture
+def loop() -> Iterator[LanedLoop]:
+    loop = LanedLoop()
+    yield loop
+    loop.close()
+
+
+class Slow:
+    """Steps that take longer than any turn leaves them, so each has one to itself."""
+
+    def __init__(self) -> None:
+        self.called: list[int] = []
+
+    def __call__(self, number: int) -> None:
+        time.sleep(2 * SLICE)
+        self.called.append(number)
+
+
+def go_on(loop: LanedLoop) -> None:
+    """Run until a timer stops it, which makes nobody's turn due."""
+    loop.call_later(0.05, loop.stop)
+    loop.run_forever()
+
+
 @pytest.mark.parametrize("first", [True, False])
-def test_a_step_that_ends_the_process_leaves_the_loop_able_to_clean_up(first: bool) -> None:
-    cleaned: list[str] = []
-
-    async def scenario() -> None:
-        loop = asyncio.get_running_loop()
-        loop.call_soon(exit_now, context=marked(first))
-        loop.call_soon(cleaned.append, "behind it")
-        try:
-            await asyncio.sleep(PATIENCE)
-        finally:
-            await asyncio.sleep(0)
-            cleaned.append("the task")
-
+def test_a_step_that_ends_the_process_leaves_those_behind_it_to_whoever_cleans_up(
+    loop: LanedLoop, first: bool
+) -> None:
     def exit_now() -> None:
         raise SystemExit(3)
 
-    with pytest.raises(SystemExit):
-        uvloop.run(scenario(), loop_factory=LanedLoop)
-    assert cleaned == ["behind it", "the task"]
-
-
-def test_what_is_ready_when_a_loop_stops_is_called_when_it_goes_on() -> None:
-    loop = LanedLoop()
     called: list[str] = []
+    loop.call_soon(exit_now, context=marked(first))
+    loop.call_soon(called.append, "behind it", context=marked(first))
+    loop.call_soon(called.append, "in the other lane", context=marked(not first))
+    with pytest.raises(SystemExit):
+        loop.run_forever()
+    go_on(loop)
+    assert sorted(called) == ["behind it", "in the other lane"]
+
+
+def test_who_is_left_over_at_the_end_of_a_turn_has_the_next_though_nobody_comes(loop: LanedLoop) -> None:
+    slow = Slow()
+    loop.call_soon(int, context=marked(True))
+    for number in range(5):
+        loop.call_soon(slow, number)
+    go_on(loop)
+    assert slow.called == [0, 1, 2, 3, 4]
+
+
+def test_what_is_ready_when_a_loop_stops_is_called_when_it_goes_on(loop: LanedLoop) -> None:
+    slow = Slow()
+    loop.call_soon(int, context=marked(True))
     loop.call_soon(loop.stop)
-    loop.call_soon(lambda: loop.call_soon(called.append, "later"))
+    for number in range(20):
+        loop.call_soon(slow, number)
     loop.run_forever()
-    loop.run_until_complete(asyncio.sleep(0))
-    loop.close()
-    assert called == ["later"]
+    assert len(slow.called) < 20
+    go_on(loop)
+    assert slow.called == [*range(20)]
 
 
 def test_a_closed_loop_takes_nothing() -> None:
@@ -272,8 +309,12 @@ class Street:
         opener.close()
 
 
+def request(method: str, path: str) -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n".encode()
+
+
 def ask(line: socket.socket, method: str, path: str) -> None:
-    line.sendall(f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n".encode())
+    line.sendall(request(method, path))
 
 
 def hear(line: socket.socket) -> None:

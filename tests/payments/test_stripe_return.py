@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from gateways.http.turn import GOES_FIRST
 from tests.payments.stripe_shop import StripeShop, stripe_shop
 from tests.stripe.faults import Fault
 from tests.stripe.running import RunningStripe
@@ -57,6 +58,18 @@ async def test_who_failed_at_his_bank_is_told_and_how_long_another_card_is_taken
     assert "no money is kept" in body["said"]
     assert body["until"] == order["expiresAt"]
     assert (await till.pay(order)).status_code == 201
+
+
+async def test_coming_back_buys_a_ticket_and_so_does_not_go_before_those_who_only_read(
+    till: StripeShop,
+) -> None:
+    """The application runs in the context of its caller here, as it does in that of the server's task."""
+    back = await sent_back(till, await till.reserved(), "succeeded")
+    GOES_FIRST.set(True)  # as the server says of every GET
+    assert (await till.shop.client().get("/api/tickets")).status_code == 200
+    assert GOES_FIRST.get()
+    assert (await till.shop.client().get(back)).status_code == 200
+    assert not GOES_FIRST.get()
 
 
 @pytest.mark.parametrize("origin", ["https://bank.example", "null"])

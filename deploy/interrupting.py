@@ -19,12 +19,19 @@ def ended_as_by_hand() -> Iterator[Callable[[], None]]:
         return
     before = {number: signal.getsignal(number) for number in _ENDING}
     for number in _ENDING[:2]:
-        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+        signal.signal(number, _end)
     try:
         yield _ignore_all
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _end(*_: object) -> None:
+    """As Ctrl-C does, even where Ctrl-C is not heard: in the background of a shell without job control."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
 
 
 def _ignore_all() -> None:

@@ -1,5 +1,6 @@
 """What the suite says at its end: on which kinds of store it has run, and on which it has not."""
 
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,12 @@ _BY_PLACE = {
     "tests/live": EMBEDDED,
 }
 """Where it runs on one kind only."""
+
+
+def pytest_configure() -> None:
+    """Ctrl-C is heard by what tests start, though the suite runs where it is not: in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _kind(item: pytest.Item) -> str | None:

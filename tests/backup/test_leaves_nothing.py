@@ -272,17 +272,31 @@ cli.main()
 """The command, which waits for a word behind each piece that it has written, in the thread that writes it."""
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+BACKGROUND = ["sh", "-c", 'trap "" INT; exec "$0" "$@"']
+"""As a script starts what it does not wait for: Ctrl-C is not for it."""
+
+
+@pytest.mark.parametrize(
+    ("number", "by"),
+    [
+        (signal.SIGTERM, []),
+        (signal.SIGINT, []),
+        (signal.SIGHUP, []),
+        (signal.SIGTERM, BACKGROUND),
+        (signal.SIGHUP, BACKGROUND),
+    ],
+    ids=["SIGTERM", "Ctrl-C", "SIGHUP", "SIGTERM in the background", "SIGHUP in the background"],
+)
 @pytest.mark.parametrize("what", ["backup", "restore"])
 def test_a_command_that_is_told_to_end_takes_back_what_it_has_written(
-    tmp_path: Path, what: str, number: signal.Signals
+    tmp_path: Path, what: str, number: signal.Signals, by: list[str]
 ) -> None:
     back_up(write(tmp_path / "var", facts(1_500)), tmp_path / "log")
     words = {"backup": [str(tmp_path / "b"), "--data", str(tmp_path / "var")],
              "restore": [str(tmp_path / "log"), "--data", str(tmp_path / "new")]}  # fmt: skip
     before = tree(tmp_path)
     with subprocess.Popen(
-        [sys.executable, "-c", AT_WORK, what, *words[what]], env=environment(), text=True,
+        [*by, sys.executable, "-c", AT_WORK, what, *words[what]], env=environment(), text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         assert process.stdout is not None

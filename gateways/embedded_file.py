@@ -91,14 +91,22 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def begin(connection: sqlite3.Connection) -> None:
     """Take the write lock. Waits up to LOCK_WAIT seconds, so never call it on the event loop."""
+    _insist(connection, "BEGIN IMMEDIATE")
+
+
+def _insist(connection: sqlite3.Connection, statement: str) -> None:
+    """Do it as soon as no other process is in the way, within LOCK_WAIT seconds.
+
+    SQLite's own waiting takes ever longer naps: of two busy processes one starved for 300 ms. And where two
+    would wait for each other, it does not wait at all.
+    """
     give_up = monotonic() + LOCK_WAIT
     while True:
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(statement)
         except sqlite3.OperationalError as error:
             if primary(error) != sqlite3.SQLITE_BUSY or monotonic() > give_up:
                 raise
-            # SQLite's own waiting takes ever longer naps: of two busy processes one starved for 300 ms.
             sleep(0.001)
         else:
             return
@@ -194,9 +202,14 @@ def touch(connection: sqlite3.Connection) -> None:
 def _recognise(connection: sqlite3.Connection, path: Path) -> int | None:
     """See that it is a log; the version of its format, None for an empty file."""
     connection.execute(f"PRAGMA busy_timeout={int(LOCK_WAIT * 1000)}")
-    kind = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+    connection.execute("BEGIN")  # of one moment: another process may be making the log
+    try:
+        kind = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
     if not tables and not kind:
         return None
     if kind != APPLICATION_ID:
@@ -213,7 +226,7 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> int | None:
 
 def _make(connection: sqlite3.Connection) -> None:
     """Two processes may do this at the same time: each statement leaves alone what is there."""
-    connection.execute("PRAGMA journal_mode=WAL")
+    _insist(connection, "PRAGMA journal_mode=WAL")
     begin(connection)
     for statement in (CREATE, CREATE_SEALS, FIRST_SEAL):
         connection.execute(statement)

@@ -4,9 +4,11 @@ import asyncio
 import os
 import random
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Barrier
 from time import monotonic
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 from domain.decider import NO_STREAM, AnyRecorded
 from gateways import embedded as embedded_store
 from gateways.embedded import EmbeddedStore
+from gateways.embedded_file import open_to_write
 from tests.store import worker
 from tests.store.contract import event
 
@@ -116,6 +119,20 @@ async def test_processes_may_make_the_log_at_the_same_time(path: Path) -> None:
     store = await EmbeddedStore.open(path)
     assert store.head() == 6
     await store.close()
+
+
+def test_whoever_finds_a_log_half_made_by_another_waits_for_it(tmp_path: Path) -> None:
+    """As many processes do that start at the same moment, so one hundred times over."""
+    together = Barrier(4)
+
+    def make(log: int) -> None:
+        together.wait(10)
+        open_to_write(tmp_path / f"{log}.sqlite").close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for log in range(100):
+            for made in [pool.submit(make, log) for _ in range(4)]:
+                made.result(20)
 
 
 @pytest.mark.timeout(60 + 2 * KILLS)

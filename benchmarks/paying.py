@@ -9,7 +9,7 @@ none.
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import count, islice
 from pathlib import Path
@@ -114,11 +114,12 @@ async def _beside_another(port: int, elsewhere: int, tickets: Iterator[int], eac
     here: list[float] = []
     there: list[float] = []
     for _ in range(ROUNDS):
-        async with _meanwhile(_buy(port, tickets, each)) as buying:
+        async with asyncio.TaskGroup() as meanwhile:
+            buying = meanwhile.create_task(_buy(port, tickets, each))
             waited = await asyncio.gather(_others(port, 5 * each), _others(elsewhere, 5 * each))
         here += waited[0]
         there += waited[1]
-        rounds.append(await buying)
+        rounds.append(buying.result())
     return [
         _purchases(f"{DELAY * 1000:.0f} ms", rounds),
         _waiting(
@@ -143,9 +144,11 @@ async def _beside_payments(port: int, server: int, tickets: Iterator[int], each:
     with first(server) as left_alone:
         for _ in range(ROUNDS):
             alone += await _others(port, 3 * each)
-            async with _meanwhile(_buy(port, tickets, each)):
+            async with asyncio.TaskGroup() as meanwhile:
+                meanwhile.create_task(_buy(port, tickets, each))
                 beside += await _others(port, 5 * each)
-            async with _meanwhile(_look(port, tickets, each)):
+            async with asyncio.TaskGroup() as meanwhile:
+                meanwhile.create_task(_look(port, tickets, each))
                 without += await _others(port, 5 * each)
     return _waiting(
         "the same, against as many requests that are no payments",
@@ -155,14 +158,6 @@ async def _beside_payments(port: int, server: int, tickets: Iterator[int], each:
         note=f"{_p99(beside) / _p99(alone):.2f} of what it is when nobody else is there; Stripe's double and "
         + ("the load run on what the server leaves" if left_alone else "the server take turns on the cores"),
     )
-
-
-@asynccontextmanager
-async def _meanwhile(load: Coroutine[None, None, Outcome]) -> AsyncIterator[asyncio.Task[Outcome]]:
-    """The load is under way, and has come to its end afterwards."""
-    task = asyncio.create_task(load)
-    yield task
-    await task
 
 
 def _waiting(name: str, waited: list[float], otherwise: list[float], *, floor: str, note: str) -> Figure:

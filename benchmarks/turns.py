@@ -26,8 +26,10 @@ def first(process: int) -> Iterator[bool]:
     except (AttributeError, PermissionError):
         yield False
     else:
-        yield True
-        _schedule(process, os.SCHED_OTHER, 0)
+        try:
+            yield True
+        finally:
+            _schedule(process, os.SCHED_OTHER, 0)
 
 
 def _schedule(process: int, policy: int, priority: int) -> None:

@@ -5,7 +5,7 @@ import contextvars
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
@@ -185,9 +185,17 @@ class Slow:
         self.called.append(number)
 
 
-def go_on(loop: LanedLoop) -> None:
-    """Run until a timer stops it, which makes nobody's turn due."""
-    loop.call_later(0.05, loop.stop)
+def go_on(loop: LanedLoop, called: Sized, until: int) -> None:
+    """Run until so many were called. Only a timer looks, which makes nobody's turn due."""
+    give_up = loop.time() + PATIENCE
+
+    def look() -> None:
+        if len(called) >= until or loop.time() > give_up:
+            loop.stop()
+        else:
+            loop.call_later(0.005, look)
+
+    loop.call_later(0.005, look)
     loop.run_forever()
 
 
@@ -204,7 +212,7 @@ def test_a_step_that_ends_the_process_leaves_those_behind_it_to_whoever_cleans_u
     loop.call_soon(called.append, "in the other lane", context=marked(not first))
     with pytest.raises(SystemExit):
         loop.run_forever()
-    go_on(loop)
+    go_on(loop, called, 2)
     assert sorted(called) == ["behind it", "in the other lane"]
 
 
@@ -213,7 +221,7 @@ def test_who_is_left_over_at_the_end_of_a_turn_has_the_next_though_nobody_comes(
     loop.call_soon(int, context=marked(True))
     for number in range(5):
         loop.call_soon(slow, number)
-    go_on(loop)
+    go_on(loop, slow.called, 5)
     assert slow.called == [0, 1, 2, 3, 4]
 
 
@@ -225,7 +233,7 @@ def test_what_is_ready_when_a_loop_stops_is_called_when_it_goes_on(loop: LanedLo
         loop.call_soon(slow, number)
     loop.run_forever()
     assert len(slow.called) < 20
-    go_on(loop)
+    go_on(loop, slow.called, 20)
     assert slow.called == [*range(20)]
 
 
